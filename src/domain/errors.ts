@@ -160,8 +160,12 @@ export class ProviderError extends CardbatchError {
 /** Work was given up because somebody asked for it; the job goes back unharmed. */
 export class CancelledError extends CardbatchError {
   override readonly name = "CancelledError";
-  constructor(message = "stopped on request") {
+  /** A call had been sent and was given up before its answer came: it may have been billed. */
+  readonly uncertain: boolean;
+
+  constructor(message = "stopped on request", options: { readonly uncertain?: boolean } = {}) {
     super("cancelled", message);
+    this.uncertain = options.uncertain ?? false;
   }
 }
 

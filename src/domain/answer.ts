@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { ErrorCode } from "./errors.js";
 import type { Quad } from "./geometry.js";
 import type { ImageKey } from "./image.js";
 import type { Pan } from "./pan.js";
@@ -38,6 +39,28 @@ export interface Answer {
   /** The vendor charges for it. */
   readonly billable: boolean;
 }
+
+interface Stored {
+  /** The request that called for it. */
+  readonly request: string;
+  /** How many calls it took. */
+  readonly calls: number;
+}
+
+/** What the ledger keeps of a page, encrypted: the answer, or the provider's final "no" to this very image. */
+export type StoredAnswer =
+  | (Stored & { readonly kind: "answer"; readonly answer: Answer })
+  | (Stored & {
+      readonly kind: "refusal";
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** The vendor's own code. */
+      readonly vendorCode: string | null;
+      readonly requestId: string | null;
+      readonly billable: boolean;
+      /** @unit milliseconds */
+      readonly latencyMs: number;
+    });
 
 /** Where an answer is stored: image, page, provider and the vendor options that change what it says; nothing else. */
 export type AnswerKey = string;

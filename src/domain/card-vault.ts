@@ -1,0 +1,35 @@
+import type { AnswerKey, StoredAnswer } from "./answer.js";
+import type { Pan } from "./pan.js";
+
+/** What a ciphertext belongs to: it opens nowhere else, so that none can be moved to another line or field. */
+export interface SealBinding {
+  /** The request's id. */
+  readonly request: string;
+  /** The field's path in the record: `numberField(i)` or `SOURCE_FIELD`. */
+  readonly field: string;
+}
+
+/** The field of the reference that `image.sourceJwe` holds. */
+export const SOURCE_FIELD = "image.source";
+
+/** The field of the number of a record's card. */
+export function numberField(card: number): string {
+  return `cards.${card}.number`;
+}
+
+/** The vault as the rest of the application sees it: what goes in comes out encrypted; `vault` alone turns it back into digits. */
+export interface CardVault {
+  /** Names the keyring; public. */
+  readonly keyringId: string;
+  /** The digits as a compact JWE. */
+  sealNumber(pan: Pan, binding: SealBinding): Promise<string>;
+  /** A reference that holds a card number, as a compact JWE. */
+  sealText(text: string, binding: SealBinding): Promise<string>;
+  /** @throws VaultError */
+  openText(jwe: string, expected: SealBinding): Promise<string>;
+  /** `fp1.<kid>.<43 characters>`: equal for equal digits under one key, and of no use without it. */
+  fingerprint(pan: Pan): string;
+  sealAnswer(stored: StoredAnswer, key: AnswerKey): Buffer;
+  /** @throws VaultError */
+  openAnswer(sealed: Buffer, key: AnswerKey): StoredAnswer;
+}

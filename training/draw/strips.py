@@ -1,0 +1,131 @@
+"""Strips of text for the reader: a run of a drawn card as a camera sees it, cut out the way the runtime cuts it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .camera import photograph
+from .card import boxes, paint_card
+from .layout import Plan, plan_card
+from .view import View
+
+STRIP_H = 32
+# Of a strip's height the text takes this share; the rest is margin above and below.
+TEXT_SHARE = 0.72
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A run of text as a camera sees it.
+
+    `image` is uint8 BGR, larger than the text; `quad` (4, 2) holds the run's corners in it, clockwise from top-left;
+    `spans` (n, 2) says where along the run, 0..1, each of the characters of `text` (no spaces) begins and ends.
+    """
+
+    image: np.ndarray
+    quad: np.ndarray
+    text: str
+    spans: np.ndarray
+
+
+def _perspective(rng: np.random.Generator, w: int, h: int, lean: float) -> np.ndarray:
+    """A homography that tilts a w x h window: turn, shear, keystone and squeeze, about the window's centre."""
+    turn, shear = rng.normal(0, 0.03 * lean), rng.normal(0, 0.12 * lean)
+    squeeze = np.exp(rng.normal(0, 0.16 * lean, 2))
+    center = np.array([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
+    affine = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    affine = affine @ np.array([[squeeze[0], shear, 0], [0, squeeze[1], 0], [0, 0, 1]])
+    keystone = np.eye(3)
+    keystone[2, :2] = rng.normal(0, 0.25 * lean) / w, rng.normal(0, 0.05 * lean) / w
+    return keystone @ affine @ center
+
+
+def draw_strip(rng: np.random.Generator, what: str = "number", holdout: bool = False, hard: float = 1.0) -> Strip:
+    """Draws one strip. `what` is number or date; `hard` 0..1 bounds how bad the picture may be."""
+    while True:
+        plan = plan_card(rng, holdout)
+        runs = [plan.number_run] if what == "number" else [line.run for line in plan.dates]
+        if runs:
+            break
+    run = runs[rng.integers(len(runs))]
+    digit_px = np.exp(np.log(12) + rng.random() ** 0.7 * np.log(38 / 12))
+    scale = digit_px / run.height
+    return _strip(rng, plan, run, scale, hard * rng.random() ** 2.5)
+
+
+def _strip(rng, plan: Plan, run, scale: float, hard: float) -> Strip:
+    x0, y0, x1, y1 = run.box()
+    side, above = 0.9 * run.height, 0.55 * run.height
+    view = View(scale, x0 - side, y0 - above, round((x1 - x0 + 2 * side) * scale), round((y1 - y0 + 2 * above) * scale))
+    image = paint_card(rng, plan, view)
+    _card_edge(rng, image, view, plan)
+    quad = view.px([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    lean = rng.random() ** 2
+    h, w = image.shape[:2]
+    m = _perspective(rng, w, h, lean)
+    corners = cv2.perspectiveTransform(np.array([[(0, 0), (w, 0), (w, h), (0, h)]], np.float64), m)[0]
+    low, high = corners.min(0), corners.max(0)
+    m = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ m
+    size = np.ceil(high - low).astype(int).clip(8, 2000)
+    image = cv2.warpPerspective(image, m, tuple(int(v) for v in size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    quad = cv2.perspectiveTransform(quad[None].astype(np.float64), m)[0]
+    slots = run.slots()
+    spans = (np.array([(x, x + width) for _, x, width in slots]) - x0) / (x1 - x0)
+    return Strip(photograph(rng, image, run.height * scale, hard), quad, "".join(c for c, _, _ in slots), spans)
+
+
+def _card_edge(rng, image, view: View, plan: Plan) -> None:
+    """Beyond the card's edge lies the table, not more card."""
+    w_mm, h_mm = plan.size
+    color = rng.random(3).astype(np.float32) * rng.random()
+    (x0, y0), (x1, y1) = view.px([(0, 0), (w_mm, h_mm)]).round().astype(int)
+    if x0 > 0:
+        image[:, : min(x0, view.w)] = color
+    if x1 < view.w:
+        image[:, max(x1, 0) :] = color
+    if y1 < view.h:
+        image[max(y1, 0) :] = color
+    if y0 > 0:
+        image[: min(y0, view.h)] = color
+
+
+def part_quad(quad: np.ndarray, start: float, end: float) -> np.ndarray:
+    """The part of a quad from `start` to `end` (0..1 along its length), true for mild perspective."""
+    top, bottom = quad[1] - quad[0], quad[2] - quad[3]
+    return np.array([quad[0] + start * top, quad[0] + end * top, quad[3] + end * bottom, quad[3] + start * bottom])
+
+
+def cut_matrix(quad: np.ndarray, width: int, height: int = STRIP_H, share: float = TEXT_SHARE, side: float = 0.5) -> np.ndarray:
+    """The homography from picture to strip that puts the text's quad in the middle of `width` x `height`.
+
+    `side` is the margin left and right, in text heights.
+    """
+    text = share * height
+    pad = side * text
+    top, left = (height - text) / 2, pad
+    target = np.array([(left, top), (width - left, top), (width - left, top + text), (left, top + text)], np.float32)
+    return cv2.getPerspectiveTransform(quad.astype(np.float32), target)
+
+
+def natural_width(quad: np.ndarray, height: int = STRIP_H, share: float = TEXT_SHARE, side: float = 0.5) -> float:
+    """The strip's width that keeps the text's own proportions."""
+    across = (np.linalg.norm(quad[1] - quad[0]) + np.linalg.norm(quad[2] - quad[3])) / 2
+    tall = (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
+    return share * height * (across / max(tall, 1e-6) + 2 * side)
+
+
+def jitter(rng: np.random.Generator, quad: np.ndarray, amount: float = 1.0) -> np.ndarray:
+    """The quad as a detector would give it: shifted, scaled, turned and skewed by a few percent of the text's height."""
+    tall = (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1])) / 2
+    along = (quad[1] - quad[0] + quad[2] - quad[3]) / 2
+    along = along / max(np.linalg.norm(along), 1e-6)
+    down = np.array([-along[1], along[0]])
+    out = quad + rng.normal(0, 0.035 * amount * tall, (4, 2))
+    out = out + down * rng.normal(0, 0.06 * amount * tall) + along * rng.normal(0, 0.08 * amount * tall)
+    center = out.mean(0)
+    grow = np.exp(rng.normal(0.02, 0.1 * amount))
+    across = (out - center) @ np.stack([along, down], 1)
+    across[:, 1] *= grow
+    across[:, 0] += np.array([-1, 1, 1, -1]) * rng.normal(0.02, 0.1 * amount) * tall
+    return center + across @ np.stack([along, down])

@@ -1,0 +1,1 @@
+"""The networks: small convolutional nets whose graphs also hold the normalisation of their input."""

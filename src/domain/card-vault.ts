@@ -3,7 +3,7 @@ import type { Pan } from "./pan.js";
 
 /** What a ciphertext belongs to: it opens nowhere else, so that none can be moved to another line or field. */
 export interface SealBinding {
-  /** The request's id. */
+  /** The request's id; for a reference in a job, which has none yet, the batch's name. */
   readonly request: string;
   /** The field's path in the record: `numberField(i)` or `SOURCE_FIELD`. */
   readonly field: string;
@@ -11,6 +11,9 @@ export interface SealBinding {
 
 /** The field of the reference that `image.sourceJwe` holds. */
 export const SOURCE_FIELD = "image.source";
+
+/** The field of a job that names the image where the name holds a card number. */
+export const JOB_REFERENCE_FIELD = "job.image";
 
 /** The field of the number of a record's card. */
 export function numberField(card: number): string {

@@ -35,16 +35,19 @@ const SEPARATOR = [
 /** Escapes of URLs, JSON and terminals: they end in a letter or digit that is no neighbour of what follows. */
 const ESCAPE = "%[0-9A-Fa-f]{2}|\\\\u[0-9A-Fa-f]{4}|\\\\[bfnrt]|\\[[0-9;]*m";
 
-const CHAIN = new RegExp(`(${ESCAPE})?${DIGIT}(?:(?:${SEPARATOR})?${DIGIT}){${SHORTEST_CHAIN - 1},}`, "g");
+/** The shortest chain, and how it goes on, in steps: an unbounded repetition would run out of stack on a line of megabytes. */
+const HEAD = new RegExp(`(${ESCAPE})?${DIGIT}(?:(?:${SEPARATOR})?${DIGIT}){${SHORTEST_CHAIN - 1}}`, "g");
+const MORE = new RegExp(`(?:(?:${SEPARATOR})?${DIGIT}){1,1024}`, "y");
 const GROUP = new RegExp(`(${SEPARATOR})?(${DIGIT}+)`, "g");
 const LETTER_OR_DIGIT = /[0-9A-Za-z]/;
 
 /** Every chain of at least 13 digits, from left to right, in time linear in the text. */
 export function* digitChains(text: string): Generator<DigitChain> {
-  for (const match of text.matchAll(CHAIN)) {
+  const head = new RegExp(HEAD);
+  for (let match = head.exec(text); match !== null; match = head.exec(text)) {
     const escapeLength = match[1]?.length ?? 0;
     const start = match.index + escapeLength;
-    const end = match.index + match[0].length;
+    const end = endOfChain(text, head.lastIndex);
     const groups = readGroups(text.slice(start, end), start);
     yield {
       digits: groups.map(({ digits }) => digits).join(""),
@@ -52,7 +55,16 @@ export function* digitChains(text: string): Generator<DigitChain> {
       gluedLeft: escapeLength === 0 && LETTER_OR_DIGIT.test(text.charAt(start - 1)),
       gluedRight: LETTER_OR_DIGIT.test(text.charAt(end)),
     };
+    head.lastIndex = end;
   }
+}
+
+function endOfChain(text: string, headEnd: number): number {
+  const more = new RegExp(MORE);
+  let end = headEnd;
+  more.lastIndex = end;
+  while (more.test(text)) end = more.lastIndex;
+  return end;
 }
 
 function readGroups(chain: string, start: number): DigitGroup[] {

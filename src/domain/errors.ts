@@ -30,6 +30,7 @@ export const ERROR_CATALOGUE = {
   "image-outside-root": entry("fail", "the path or link leads out of the source; copy the file in, or add its folder"),
   "image-name-encoding": entry("fail", "rename the file so that its name is UTF-8"),
   "image-reference": entry("fail", "name a file under a root of CARDBATCH_ROOTS"),
+  "ref-refused": entry("fail", "give it a ref of at most 128 characters that holds no card number"),
   "image-empty": entry("fail", "the file has no bytes; scan it again"),
   "image-unsupported": entry("fail", "use JPEG, PNG, BMP, TIFF or WebP"),
   "image-corrupt": entry("fail", "the file is damaged or cut short; copy or scan it again"),
@@ -42,6 +43,9 @@ export const ERROR_CATALOGUE = {
     "fail",
     "preparing this file killed the worker three times; keep it away from other software",
   ),
+
+  "image-in-work": entry("defer", "another worker is reading this very page; its answer will serve both"),
+  "destination-full": entry("defer", "read the outcomes of this destination, or raise CARDBATCH_RESULTS_BACKLOG"),
 
   // The provider.
   "provider-credentials": entry("stop-provider", "correct the credentials"),
@@ -67,6 +71,11 @@ export const ERROR_CATALOGUE = {
   "engine-unavailable": entry("stop-provider", "reinstall with ONNXRUNTIME_NODE_INSTALL=skip npm ci"),
   "engine-image": entry("fail", "the engine cannot decode this picture; scan it again"),
   "engine-crashed": entry("retry", "the engine's thread died and was replaced"),
+
+  "provider-unconfigured": entry("defer", "start a worker that has this provider's settings"),
+
+  // The sinks.
+  "sink-unavailable": entry("retry", "make room on the disk, or give permission to write; the run goes on by itself"),
 
   // Everything else.
   "payload-invalid": entry("fail", "the job does not fit the schema of card-images"),
@@ -155,6 +164,11 @@ export class ProviderError extends CardbatchError {
     this.notSent = options.notSent ?? false;
     this.maxAttempts = options.maxAttempts ?? null;
   }
+}
+
+/** Outcomes cannot be written down at present. */
+export class SinkError extends CardbatchError {
+  override readonly name = "SinkError";
 }
 
 /** Work was given up because somebody asked for it; the job goes back unharmed. */

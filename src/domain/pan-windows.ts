@@ -32,14 +32,17 @@ const COMMON_LENGTHS: ReadonlySet<number> = new Set([15, 16, 19]);
 const DATE = /^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])/;
 /** How numbers are printed: fours with a rest, and what Amex, Diners and UnionPay do besides. */
 const CARD_SHAPES: ReadonlySet<string> = new Set([
-  ..."1234567".split("").map((rest) => `4 4 4 ${rest}`),
-  ..."1234567".split("").map((rest) => `4 4 4 4 ${rest}`),
+  ..."1234567".split("").flatMap((rest) => [`4 4 4 ${rest}`, `4 4 4 4 ${rest}`]),
   "4 6 5",
   "4 6 4",
   "6 13",
   "6 10",
   "8 8",
 ]);
+/** Each of these, and what each of them begins with. */
+const SHAPE_BEGINNINGS: ReadonlySet<string> = new Set(
+  [...CARD_SHAPES].flatMap((shape) => shape.split(" ").map((_, index, groups) => groups.slice(0, index + 1).join(" "))),
+);
 /** What begins with 1 is a clock in µs or ns, or a queue's id; JCB's historic numbers of 15 digits are the exception. */
 const JCB_HISTORIC_LENGTH = 15;
 
@@ -68,9 +71,12 @@ function* placedNumbers(chain: DigitChain, level: PanLevel, digits: string): Gen
       const to = group.from + group.digits.length;
       if (to - from > LONGEST) break;
       shape += last === first ? `${group.digits.length}` : ` ${group.digits.length}`;
-      if (to - from < SHORTEST || (last > first && !CARD_SHAPES.has(shape))) continue;
-      if (level === "text" && last === groups.length - 1 && chain.gluedRight) continue;
-      if (isPlacedNumber(digits.slice(from, to))) yield { from, to, start, end: group.start + group.digits.length };
+      const end = group.start + group.digits.length;
+      const isGlued = level === "text" && last === groups.length - 1 && chain.gluedRight;
+      if (to - from >= SHORTEST && (last === first || CARD_SHAPES.has(shape)) && !isGlued) {
+        if (isPlacedNumber(digits.slice(from, to))) yield { from, to, start, end };
+      }
+      if (!SHAPE_BEGINNINGS.has(shape)) break;
     }
   }
 }

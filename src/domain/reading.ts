@@ -23,6 +23,12 @@ export interface Reading {
   readonly cards: readonly ReadingCard[];
 }
 
+/** A reading, and what its provider can tell apart. */
+export interface JudgedReading {
+  readonly reading: Reading;
+  readonly cardsPerImage: "one" | "many";
+}
+
 export const VERDICTS = ["accepted", "review", "rejected"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 

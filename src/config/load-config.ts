@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import type { z } from "zod";
+import { ConfigError } from "../domain/errors.js";
+import { type Config, configSchema } from "./settings.js";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Tree = { [key: string]: unknown };
+
+interface SettingMeta {
+  readonly env?: string;
+  readonly secret?: boolean;
+}
+
+/** This process's environment; read here and nowhere else. */
+export function environment(): Environment {
+  return process.env;
+}
+
+/**
+ * Resolves every setting from the environment and the config file.
+ * @param file path of a JSON file in the shape of `configSchema`, or undefined
+ * @throws ConfigError naming the setting, what was got and what it takes; a secret's value is never in it
+ */
+export function loadConfig(env: Environment, file: string | undefined): Config {
+  const tree = file === undefined ? {} : readConfigFile(file);
+  overlay(configSchema, tree, env);
+  const parsed = configSchema.safeParse(tree);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(parsed.error.issues.map((issue) => describe(issue)).join("\n"));
+}
+
+function readConfigFile(file: string): Tree {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    throw new ConfigError(`--config ${file}: cannot be read`);
+  }
+  try {
+    const tree: unknown = JSON.parse(text);
+    if (isTree(tree)) return tree;
+  } catch {
+    // Reported below, without the text: it may hold secrets.
+  }
+  throw new ConfigError(`--config ${file}: not a JSON object`);
+}
+
+/** Writes what the environment says over what the file says. */
+function overlay(schema: z.ZodObject, tree: Tree, env: Environment): void {
+  for (const [key, part] of Object.entries<z.ZodType>(schema.shape)) {
+    if (isObjectSchema(part)) {
+      const branch = isTree(tree[key]) ? tree[key] : {};
+      tree[key] = branch;
+      overlay(part, branch, env);
+      continue;
+    }
+    const value = readVariable((part.meta() ?? {}) as SettingMeta, env);
+    if (value !== undefined) tree[key] = value;
+  }
+}
+
+function readVariable({ env: name, secret }: SettingMeta, env: Environment): string | undefined {
+  if (name === undefined) return undefined;
+  const file = secret ? nonEmpty(env[`${name}_FILE`]) : undefined;
+  const value = nonEmpty(env[name]) ?? (name.endsWith("_PROXY") ? nonEmpty(env[name.toLowerCase()]) : undefined);
+  if (file === undefined) return value;
+  if (nonEmpty(env[name]) !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set; keep one`);
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    throw new ConfigError(`${name}_FILE: ${file} cannot be read`);
+  }
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const name = settingName(issue.path);
+  if (issue.code === "unrecognized_keys")
+    return `config file: unknown setting ${[...issue.path, ...issue.keys].join(".")}`;
+  return `${name}: ${issue.message}`;
+}
+
+function settingName(path: readonly PropertyKey[]): string {
+  let schema: unknown = configSchema;
+  for (const key of path) schema = isObjectSchema(schema) ? schema.shape[String(key)] : schema;
+  const meta = (schema as z.ZodType | undefined)?.meta?.() as SettingMeta | undefined;
+  return meta?.env ?? path.join(".");
+}
+
+function isObjectSchema(schema: unknown): schema is z.ZodObject {
+  return typeof schema === "object" && schema !== null && "shape" in schema;
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === undefined || value === "" ? undefined : value;
+}

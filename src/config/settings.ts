@@ -1,0 +1,106 @@
+import { z } from "zod";
+
+const text = z.string().min(1);
+const whole = z.coerce.number().int();
+const list = z.union([
+  z.array(z.string()),
+  z.string().transform((value) => value.split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]))),
+]);
+
+/** Calls a second, as `20` or `20/s`. */
+export const rateSchema = z
+  .union([
+    z.number(),
+    z.string().regex(/^\d+(\.\d+)?(\/s)?$/, "a rate is a number of calls a second, such as 20 or 20/s"),
+  ])
+  .transform((value) => (typeof value === "number" ? value : Number.parseFloat(value)))
+  .pipe(z.number().positive().max(10_000));
+
+/** A setting: its environment variable beside its type, default and bounds. Secrets may also come from `<env>_FILE`. */
+function setting<S extends z.ZodType>(env: string, schema: S, description: string): S {
+  return schema.meta({ env, description });
+}
+
+function secret(env: string, description: string) {
+  return text.optional().meta({ env, secret: true, description });
+}
+
+/** What every provider has. */
+function providerSettings(name: "HUAWEI" | "SHILIUAI" | "LOCAL") {
+  const env = (suffix: string) => `CARDBATCH_${name}_${suffix}`;
+  return {
+    rate: setting(env("RATE"), rateSchema.optional(), "calls a second that the account allows"),
+    burst: setting(env("BURST"), whole.min(0).max(1000).default(1), "calls that may go out together; 0 is strictest"),
+    concurrency: setting(env("CONCURRENCY"), whole.min(1).max(1000).optional(), "calls in flight in one process"),
+    timeoutMs: setting(env("TIMEOUT_MS"), whole.min(100).max(600_000).default(30_000), "until a call is given up"),
+    price: setting(env("PRICE"), z.coerce.number().nonnegative().default(0), "price of one billable call"),
+    threshold: setting(
+      env("THRESHOLD"),
+      z.coerce.number().min(0).max(1).optional(),
+      "confidence from which a number is accepted without a person looking",
+    ),
+  };
+}
+
+/**
+ * Every setting there is. Flags beat the environment, which beats the config file (the same tree as JSON), which beats
+ * the default.
+ */
+export const configSchema = z.strictObject({
+  redisUrl: secret("REDIS_URL", "the Redis to use; unset: a private one is found or brought"),
+  bootstrap: setting("CARDBATCH_BOOTSTRAP", z.enum(["system"]).optional(), "system: may install Redis with sudo"),
+  prefix: setting("CARDBATCH_PREFIX", text.default("{cardbatch}"), "prefix of every key in Redis"),
+  provider: setting(
+    "CARDBATCH_PROVIDER",
+    list.optional(),
+    "huawei, shiliuai, local; of several the next is asked in doubt",
+  ),
+  keyring: setting("CARDBATCH_KEYRING", text.optional(), "the keyring file"),
+  roots: setting("CARDBATCH_ROOTS", list.optional(), "name=/folder,… that may be read"),
+  logLevel: setting(
+    "CARDBATCH_LOG_LEVEL",
+    z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+    "what is logged",
+  ),
+  metricsPort: setting("CARDBATCH_METRICS_PORT", whole.min(0).max(65_535).optional(), "port of /metrics; 0: any"),
+  metricsHost: setting("CARDBATCH_METRICS_HOST", text.default("127.0.0.1"), "address of /metrics"),
+  allowHttp: setting("CARDBATCH_ALLOW_HTTP", list.default([]), "hosts besides loopback that may be plain http"),
+  resultsBacklog: setting(
+    "CARDBATCH_RESULTS_BACKLOG",
+    whole.min(1).default(10_000),
+    "unread outcomes of a destination",
+  ),
+  retentionDays: setting("CARDBATCH_RETENTION_DAYS", z.coerce.number().positive().default(30), "days answers are kept"),
+  httpsProxy: setting("HTTPS_PROXY", text.optional(), "proxy for calls to vendors"),
+  noProxy: setting("NO_PROXY", text.optional(), "hosts reached without the proxy"),
+  huawei: z.strictObject({
+    ...providerSettings("HUAWEI"),
+    endpoint: setting("CARDBATCH_HUAWEI_ENDPOINT", text.optional(), "such as ocr.cn-north-4.myhuaweicloud.com"),
+    projectId: setting("CARDBATCH_HUAWEI_PROJECT_ID", text.optional(), "the project in the endpoint's region"),
+    enterpriseProjectId: setting("CARDBATCH_HUAWEI_ENTERPRISE_PROJECT_ID", text.optional(), "whom the bill goes to"),
+    token: secret("CARDBATCH_HUAWEI_TOKEN", "an IAM token"),
+    accessKey: secret("CARDBATCH_HUAWEI_ACCESS_KEY", "AK"),
+    secretKey: secret("CARDBATCH_HUAWEI_SECRET_KEY", "SK"),
+    securityToken: secret("CARDBATCH_HUAWEI_SECURITY_TOKEN", "of temporary keys"),
+    iamEndpoint: setting("CARDBATCH_HUAWEI_IAM_ENDPOINT", text.optional(), "such as iam.cn-north-4.myhuaweicloud.com"),
+    iamDomain: setting("CARDBATCH_HUAWEI_IAM_DOMAIN", text.optional(), "the account that the IAM user belongs to"),
+    iamUser: setting("CARDBATCH_HUAWEI_IAM_USER", text.optional(), "the IAM user"),
+    iamPassword: secret("CARDBATCH_HUAWEI_IAM_PASSWORD", "its password"),
+  }),
+  shiliuai: z.strictObject({
+    ...providerSettings("SHILIUAI"),
+    endpoint: setting(
+      "CARDBATCH_SHILIUAI_ENDPOINT",
+      text.default("https://ocr-api.shiliuai.com"),
+      "the vendor's address",
+    ),
+    appCode: secret("CARDBATCH_SHILIUAI_APP_CODE", "the APPCODE"),
+    appKey: secret("CARDBATCH_SHILIUAI_APP_KEY", "the app key"),
+    appSecret: secret("CARDBATCH_SHILIUAI_APP_SECRET", "its secret"),
+  }),
+  local: z.strictObject(providerSettings("LOCAL")),
+});
+
+/** The settings, resolved. */
+export type Config = z.infer<typeof configSchema>;
+export type ProviderConfig = Config["local"];

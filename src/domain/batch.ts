@@ -1,0 +1,61 @@
+import type { ProviderName } from "./answer.js";
+import type { ErrorCode } from "./errors.js";
+import type { ImageKey } from "./image.js";
+import type { RequestId } from "./payload.js";
+import type { Outcome, Thresholds } from "./reading.js";
+
+/** A folder that a batch reads from: under a named root, or by its absolute path. Where a file stands in for a folder, its parent. */
+export interface SourceFolder {
+  readonly root?: string;
+  readonly path: string;
+}
+
+/** What was settled when a batch was made; every worker judges by it, whatever its own settings are. */
+export interface BatchPolicy {
+  readonly providers: readonly ProviderName[];
+  readonly thresholds: Thresholds;
+}
+
+export interface Batch extends BatchPolicy {
+  readonly name: string;
+  /** Where its outcomes go; null is the plain `card-results` and `card-failures`. */
+  readonly destination: string | null;
+  readonly sources: readonly SourceFolder[];
+  /**
+   * Counts how often the batch was opened anew: with another policy, schema or `--out`, or to call again. A request is
+   * done when its outcome is of the present generation. One character, since every request carries it.
+   */
+  readonly generation: string;
+  /** Answers stored before this moment don't count (`--refresh`). Unix time in ms; 0: all count. */
+  readonly refreshSinceMs: number;
+}
+
+export interface ProviderCounts {
+  readonly calls: number;
+  readonly billableCalls: number;
+  readonly uncertainCalls: number;
+}
+
+/** Where a batch stands. `found = accepted + review + rejected + failed + duplicate + pending`, always. */
+export interface BatchCounts {
+  readonly found: number;
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  readonly pending: number;
+  readonly providers: Readonly<Partial<Record<ProviderName, ProviderCounts>>>;
+  /** Every request of the sources has been enqueued or was already done. */
+  readonly fed: boolean;
+}
+
+/** One page as intake found it. */
+export interface Admission {
+  readonly request: RequestId;
+  /** Null where the file could not be read: its outcome will say why. */
+  readonly imageKey: ImageKey | null;
+  readonly page: number;
+}
+
+/** Why a request ended `failed`. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}

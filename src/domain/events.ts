@@ -1,0 +1,38 @@
+import type { ProviderName } from "./answer.js";
+import type { CardbatchError, ErrorCode } from "./errors.js";
+import type { OutcomeRecord } from "./record.js";
+
+/** How a call ended: with cards, without, or with an error of the catalogue. */
+export type CallResult = "ok" | "no-card" | ErrorCode;
+
+/** What happens, as the stages tell it. They know nothing of logs and metrics; `telemetry` listens. */
+export type CardbatchEvent =
+  | { readonly type: "enqueued"; readonly count: number }
+  | { readonly type: "job-started"; readonly waitedMs: number }
+  | { readonly type: "turn-taken"; readonly provider: ProviderName; readonly waitedMs: number }
+  | {
+      readonly type: "called";
+      readonly provider: ProviderName;
+      readonly result: CallResult;
+      readonly durationMs: number;
+      readonly billable: boolean;
+      readonly uncertain: boolean;
+      readonly httpStatus: number | null;
+      readonly vendorCode: string | null;
+      readonly requestId: string | null;
+    }
+  | { readonly type: "held"; readonly provider: ProviderName; readonly forMs: number }
+  | { readonly type: "provider-stopped"; readonly provider: ProviderName; readonly error: CardbatchError }
+  | {
+      readonly type: "put-back";
+      readonly request: string;
+      readonly code: ErrorCode;
+      readonly delayMs: number;
+      readonly attempts: number;
+    }
+  | { readonly type: "finished"; readonly record: OutcomeRecord; readonly durationMs: number }
+  | { readonly type: "recorded"; readonly sink: string; readonly count: number }
+  | { readonly type: "sink-failed"; readonly sink: string; readonly error: CardbatchError }
+  | { readonly type: "fault"; readonly where: string; readonly error: unknown };
+
+export type EventSink = (event: CardbatchEvent) => void;

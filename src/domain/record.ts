@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { PROVIDER_NAMES } from "./answer.js";
+import { ERROR_CODES, type ErrorCode } from "./errors.js";
+import { CARD_TYPES, NETWORKS } from "./iin.js";
+import { OUTCOMES, REASONS } from "./reading.js";
+
+export const RECORD_SCHEMA = 1;
+
+const confidence = z.number().min(0).max(1);
+const point = z.object({ x: z.number(), y: z.number() });
+const quad = z.tuple([point, point, point, point]).readonly();
+const month = z.string().regex(/^\d{4}-\d{2}$/);
+
+const cardSchema = z.object({
+  number: z
+    .object({
+      masked: z.string(),
+      length: z.number().int(),
+      luhn: z.boolean(),
+      fingerprint: z.string(),
+      jwe: z.string(),
+    })
+    .nullable(),
+  bank: z.object({ name: z.string(), code: z.string().nullable() }).nullable(),
+  network: z.enum(NETWORKS).nullable(),
+  type: z.enum(CARD_TYPES),
+  issueDate: month.nullable(),
+  expiryDate: month.nullable(),
+  confidence: z.object({
+    number: confidence.nullable(),
+    bank: confidence.nullable(),
+    issueDate: confidence.nullable(),
+    expiryDate: confidence.nullable(),
+  }),
+  keypoints: z.object({ number: quad.nullable() }),
+});
+
+/** One request's outcome: a line of `results.ndjson` or `failures.ndjson`, and the message on the result queues. */
+export const recordSchema = z.object({
+  schema: z.literal(RECORD_SCHEMA),
+  request: z.templateLiteral(["r_", z.string()]),
+  image: z.object({
+    key: z.templateLiteral(["sha256:", z.string()]).nullable(),
+    source: z.string(),
+    page: z.number().int().nonnegative(),
+    sourceJwe: z.string().optional(),
+  }),
+  batch: z.string(),
+  ref: z.string().nullable(),
+  outcome: z.enum(OUTCOMES),
+  reasons: z.array(z.enum(REASONS)).readonly(),
+  duplicateOf: z.templateLiteral(["r_", z.string()]).optional(),
+  code: z.enum(ERROR_CODES as [ErrorCode, ...ErrorCode[]]).optional(),
+  message: z.string().optional(),
+  cards: z.array(cardSchema).readonly(),
+  provider: z
+    .object({ name: z.enum(PROVIDER_NAMES), requestId: z.string().nullable(), latencyMs: z.number().nullable() })
+    .nullable(),
+  calls: z.number().int().nonnegative(),
+  attempts: z.number().int().positive(),
+  finishedAt: z.iso.datetime(),
+});
+
+export type OutcomeRecord = z.infer<typeof recordSchema>;
+export type RecordCard = z.infer<typeof cardSchema>;
+
+/** Which of the two files, and of the two queues, an outcome goes to. */
+export type OutcomeStream = "results" | "failures";
+
+export function streamOf(outcome: OutcomeRecord["outcome"]): OutcomeStream {
+  return outcome === "failed" || outcome === "rejected" ? "failures" : "results";
+}

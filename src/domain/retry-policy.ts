@@ -1,0 +1,90 @@
+import { type CardbatchError, ProviderError } from "./errors.js";
+
+/** What a request has been through; travels with its job. */
+export interface AttemptState {
+  /** Attempts begun, this one included; deferrals cost none. */
+  readonly attempts: number;
+  /** Calls made for this request. */
+  readonly calls: number;
+  /** Of these, calls that ran into the deadline: the vendor may have read and billed them. */
+  readonly timeouts: number;
+}
+
+export const FIRST_ATTEMPT: AttemptState = { attempts: 1, calls: 0, timeouts: 0 };
+
+export interface RetryPolicy {
+  readonly maxAttempts: number;
+  /**
+   * How often a call that ran into its deadline is made again. A picture that is too much for the vendor is so every
+   * time, and may be billed every time. A connection that broke says nothing of the picture and is retried as any fault.
+   */
+  readonly maxTimeouts: number;
+  /** Base and ceiling of the backoff. @unit milliseconds */
+  readonly baseMs: number;
+  readonly longestBackoffMs: number;
+  /** A vendor that wants to be left alone for longer is asked again after this. @unit milliseconds */
+  readonly longestRetryAfterMs: number;
+  /** How long to wait when the vendor throttles without saying for how long, or when somebody else is at it. */
+  readonly deferMs: number;
+  /** How long a job leaves a stopped provider alone. @unit milliseconds */
+  readonly stoppedMs: number;
+}
+
+export const RETRY_POLICY: RetryPolicy = {
+  maxAttempts: 12,
+  maxTimeouts: 2,
+  baseMs: 200,
+  longestBackoffMs: 30_000,
+  longestRetryAfterMs: 15 * 60_000,
+  deferMs: 500,
+  stoppedMs: 5000,
+};
+
+/** What becomes of a request after an error. */
+export type NextStep =
+  | { readonly kind: "fail" }
+  | { readonly kind: "again"; readonly delayMs: number; readonly costsAttempt: boolean };
+
+/**
+ * Decides from the error's disposition and what the request has been through.
+ * Backoff with full jitter: a random time up to the exponential bound (Brooker, "Exponential Backoff and Jitter", AWS 2015).
+ * @param random 0 ≤ random() < 1
+ */
+export function nextStep(
+  error: CardbatchError,
+  state: AttemptState,
+  random: () => number,
+  policy = RETRY_POLICY,
+): NextStep {
+  const retryAfterMs = error instanceof ProviderError ? error.retryAfterMs : null;
+  switch (error.disposition) {
+    case "fail":
+      return { kind: "fail" };
+    case "defer":
+    case "refresh":
+      return { kind: "again", delayMs: deferral(retryAfterMs, random, policy), costsAttempt: false };
+    case "stop-provider":
+      return { kind: "again", delayMs: policy.stoppedMs, costsAttempt: false };
+    case "retry": {
+      const mostAttempts = Math.min(
+        policy.maxAttempts,
+        (error instanceof ProviderError && error.maxAttempts) || Infinity,
+      );
+      if (state.attempts >= mostAttempts) return { kind: "fail" };
+      if (error.code === "provider-timeout" && state.timeouts > policy.maxTimeouts) return { kind: "fail" };
+      const bound = Math.min(policy.longestBackoffMs, policy.baseMs * 2 ** state.attempts);
+      const backoffMs = Math.ceil(bound * random());
+      return {
+        kind: "again",
+        delayMs: Math.max(backoffMs, Math.min(retryAfterMs ?? 0, policy.longestRetryAfterMs)),
+        costsAttempt: true,
+      };
+    }
+  }
+}
+
+function deferral(retryAfterMs: number | null, random: () => number, policy: RetryPolicy): number {
+  const asked = Math.min(retryAfterMs ?? policy.deferMs, policy.longestRetryAfterMs);
+  // Spread, so that what waited together does not come back together.
+  return Math.ceil(asked + policy.deferMs * random());
+}

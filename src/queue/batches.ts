@@ -1,0 +1,158 @@
+import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
+import type { Admission, Batch, BatchCounts, ProviderCounts } from "../domain/batch.js";
+import { OUTCOMES, type Outcome } from "../domain/reading.js";
+import { RECORD_SCHEMA } from "../domain/record.js";
+import { imageField, type Keys } from "./keys.js";
+import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration, outcomeLetter } from "./mark.js";
+import { loadScript, type Redis } from "./redis.js";
+
+/** KEYS: batch, then a request bucket and an image bucket an entry. ARGV: request and image field ("" for none) an entry. */
+const ADMIT = {
+  name: "cardbatchAdmit",
+  keys: "counted" as const,
+  lua: `
+    local marks, found = {}, 0
+    for i = 1, #ARGV, 2 do
+      if redis.call('HSETNX', KEYS[i + 1], ARGV[i], '${NEW_MARK}') == 1 then
+        found = found + 1
+        marks[#marks + 1] = '${NEW_MARK}'
+      else
+        marks[#marks + 1] = redis.call('HGET', KEYS[i + 1], ARGV[i])
+      end
+      if ARGV[i + 1] ~= '' then redis.call('HSETNX', KEYS[i + 2], ARGV[i + 1], ARGV[i]) end
+    end
+    if found > 0 then redis.call('HINCRBY', KEYS[1], 'found', found) end
+    return marks`,
+};
+
+type Settled = Pick<Batch, "providers" | "thresholds" | "destination" | "sources">;
+
+export interface OpenBatch extends Settled {
+  readonly name: string;
+  /** Call although answered. */
+  readonly refresh: boolean;
+}
+
+/** What decides a verdict, as one word: with any of it changed, what is done must be judged again. */
+export function policyOf({ providers, thresholds }: Pick<Settled, "providers" | "thresholds">): string {
+  return JSON.stringify([RECORD_SCHEMA, providers, thresholds]);
+}
+
+/** The batches in Redis: their settings, marks and accounts. */
+export interface Batches {
+  /** Makes the batch, or opens it again; what has changed since decides whether its outcomes still stand. */
+  open(options: OpenBatch): Promise<Batch>;
+  get(name: string): Promise<Batch | null>;
+  /** Which sink its outcomes are recorded for; null: none yet. */
+  sink(name: string): Promise<string | null>;
+  setSink(name: string, sink: string): Promise<void>;
+  /** Whether each request still has to be enqueued; found grows by those never seen before. */
+  admit(batch: Batch, pages: readonly Admission[]): Promise<boolean[]>;
+  setFed(name: string, fed: boolean): Promise<void>;
+  counts(name: string): Promise<BatchCounts>;
+  /** Forgets what was recorded and published, for a sink that starts from nothing; answers stay. */
+  reset(name: string): Promise<void>;
+  rememberRoots(folders: readonly string[]): Promise<void>;
+  rememberedRoots(): Promise<string[]>;
+}
+
+export function createBatches(redis: Redis, keys: Keys): Batches {
+  const admit = loadScript(redis, ADMIT);
+
+  return {
+    open: async ({ name, refresh, ...settled }) => {
+      const before = await redis.hgetall(keys.batch(name));
+      const policy = policyOf(settled);
+      const generation = before.generation ?? FIRST_GENERATION;
+      const isReopened = before.policy !== undefined && (before.policy !== policy || refresh);
+      const batch: Batch = {
+        name,
+        ...settled,
+        generation: isReopened ? nextGeneration(generation) : generation,
+        refreshSinceMs: refresh ? Date.now() : Number(before.refreshSinceMs ?? 0),
+      };
+      await redis.hset(keys.batch(name), { ...serialize(batch), policy, fed: "0" });
+      await redis.sadd(keys.batches(), name);
+      return batch;
+    },
+    get: async (name) => deserialize(name, await redis.hgetall(keys.batch(name))),
+    sink: (name) => redis.hget(keys.batch(name), "sink"),
+    setSink: async (name, sink) => void (await redis.hset(keys.batch(name), "sink", sink)),
+    admit: async (batch, pages) => {
+      const names = pages.flatMap(({ request, imageKey, page }) => {
+        const field = imageKey === null ? "" : imageField(imageKey, page);
+        const images = keys.images(batch.name, field === "" ? request : field);
+        return [keys.requests(batch.name, request), images] as const;
+      });
+      const values = pages.flatMap(({ request, imageKey, page }) => [
+        request,
+        imageKey === null ? "" : imageField(imageKey, page),
+      ]);
+      const marks = (await admit(1 + names.length, keys.batch(batch.name), ...names, ...values)) as string[];
+      return pages.map(({ imageKey }, i) => !isDone(marks[i] ?? NEW_MARK, batch.generation, imageKey));
+    },
+    setFed: async (name, fed) => void (await redis.hset(keys.batch(name), "fed", fed ? "1" : "0")),
+    counts: async (name) => toCounts(await redis.hgetall(keys.batch(name))),
+    reset: async (name) => {
+      const all = [...keys.marks(name)];
+      for (let i = 0; i < all.length; i += 512) await redis.unlink(...all.slice(i, i + 512));
+      await redis.hdel(keys.batch(name), "found", ...OUTCOMES.map(outcomeField));
+    },
+    rememberRoots: async (folders) => {
+      if (folders.length > 0) await redis.sadd(keys.roots(), ...folders);
+    },
+    rememberedRoots: () => redis.smembers(keys.roots()),
+  };
+}
+
+function serialize(batch: Batch): Record<string, string> {
+  return {
+    generation: batch.generation,
+    refreshSinceMs: String(batch.refreshSinceMs),
+    settled: JSON.stringify({
+      providers: batch.providers,
+      thresholds: batch.thresholds,
+      destination: batch.destination,
+      sources: batch.sources,
+    } satisfies Settled),
+  };
+}
+
+function deserialize(name: string, fields: Record<string, string>): Batch | null {
+  if (fields.settled === undefined || fields.generation === undefined) return null;
+  return {
+    name,
+    ...(JSON.parse(fields.settled) as Settled),
+    generation: fields.generation,
+    refreshSinceMs: Number(fields.refreshSinceMs ?? 0),
+  };
+}
+
+function toCounts(fields: Record<string, string>): BatchCounts {
+  const count = (field: string) => Number(fields[field] ?? 0);
+  const outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count(outcomeField(outcome))]));
+  const ended = Object.values(outcomes).reduce((sum, value) => sum + value, 0);
+  const providers: Partial<Record<ProviderName, ProviderCounts>> = {};
+  for (const provider of PROVIDER_NAMES) {
+    if (fields[callField(provider)] === undefined && fields[uncertainField(provider)] === undefined) continue;
+    providers[provider] = {
+      calls: count(callField(provider)),
+      billableCalls: count(billableField(provider)),
+      uncertainCalls: count(uncertainField(provider)),
+    };
+  }
+  const found = count("found");
+  return {
+    found,
+    outcomes: outcomes as Record<Outcome, number>,
+    pending: found - ended,
+    providers,
+    fed: fields.fed === "1",
+  };
+}
+
+/** Fields of a batch's hash that the scripts count in. */
+export const outcomeField = (outcome: Outcome) => `outcome:${outcomeLetter(outcome)}`;
+export const callField = (provider: ProviderName) => `calls:${provider}`;
+export const billableField = (provider: ProviderName) => `billable:${provider}`;
+export const uncertainField = (provider: ProviderName) => `uncertain:${provider}`;

@@ -1,0 +1,54 @@
+import { Queue } from "bullmq";
+import type { ImageJob, RequestId } from "../domain/payload.js";
+import type { Keys } from "./keys.js";
+import { EVENT_STREAM } from "./outcomes.js";
+import type { Redis } from "./redis.js";
+
+export const IMAGE_QUEUE = "card-images";
+export const IMAGE_JOB = "image";
+
+/** BullMQ takes jobs without a priority first: that is where single requests go, ahead of any batch. */
+const BATCH_PRIORITY = 10;
+
+/** The queue of images, from the side that fills it. */
+export interface Images {
+  /** Enqueues; a request that waits or runs already is left as it is. */
+  add(jobs: readonly { request: RequestId; job: ImageJob }[]): Promise<void>;
+  /** Jobs that nobody works on yet. */
+  backlog(): Promise<number>;
+  /** Jobs of every kind. */
+  unfinished(): Promise<number>;
+  /** Workers that are connected at present. */
+  workers(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export function createImages(redis: Redis, keys: Keys): Images {
+  const queue = new Queue(IMAGE_QUEUE, { connection: redis, prefix: keys.prefix, streams: EVENT_STREAM });
+  queue.on("error", () => {});
+  return {
+    add: async (jobs) => {
+      if (jobs.length === 0) return;
+      await queue.addBulk(
+        jobs.map(({ request, job }) => ({
+          name: IMAGE_JOB,
+          data: job,
+          opts: {
+            jobId: request,
+            removeOnComplete: true,
+            removeOnFail: true,
+            ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }),
+          },
+        })),
+      );
+    },
+    backlog: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed")),
+    unfinished: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed", "active")),
+    workers: () => queue.getWorkersCount(),
+    close: () => queue.close(),
+  };
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,80 @@
+import { Queue } from "bullmq";
+import type { OutcomeStream } from "../domain/record.js";
+import { type OutcomeRecord, streamOf } from "../domain/record.js";
+import type { Keys } from "./keys.js";
+import { imagePart, NEW_MARK } from "./mark.js";
+import { loadScript, type Redis } from "./redis.js";
+
+/** Events of the queues are nobody's concern here, and each entry costs memory; BullMQ keeps 10,000 by default. */
+export const EVENT_STREAM = { events: { maxLen: 100 } };
+
+/** How stale the count of unread outcomes may be. @unit milliseconds */
+const COUNT_KEPT_MS = 500;
+
+/** KEYS: batch, requests. ARGV: request, generation, image part. A request nobody admitted is found now. */
+const MARK_PUBLISHED = {
+  name: "cardbatchMarkPublished",
+  keys: 2,
+  lua: `
+    local mark = redis.call('HGET', KEYS[2], ARGV[1])
+    if not mark then redis.call('HINCRBY', KEYS[1], 'found', 1) end
+    redis.call('HSET', KEYS[2], ARGV[1], string.sub(mark or '${NEW_MARK}', 1, 2) .. ARGV[2] .. ARGV[3])`,
+};
+
+/** The result and failure queues of all destinations, from the side that fills them. */
+export interface Outcomes {
+  /** Hands an outcome to its destination and marks the request as answered for; twice is harmless. */
+  publish(record: OutcomeRecord, destination: string | null, generation: string): Promise<void>;
+  /** Whether so many outcomes of this destination are unread that its jobs have to wait. */
+  isFull(destination: string | null): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outcomes {
+  const queues = new Map<string, Queue>();
+  const unread = new Map<string, { atMs: number; full: boolean }>();
+  const markPublished = loadScript(redis, MARK_PUBLISHED);
+
+  const queue = (stream: OutcomeStream, destination: string | null) => {
+    const name = outcomeQueueName(stream, destination);
+    const known = queues.get(name);
+    if (known !== undefined) return known;
+    const made = new Queue(name, { connection: redis, prefix: keys.prefix, streams: EVENT_STREAM });
+    made.on("error", () => {});
+    queues.set(name, made);
+    return made;
+  };
+
+  return {
+    publish: async (record, destination, generation) => {
+      // The id keeps an outcome that is published twice, unread, from being there twice.
+      const jobId = `${record.request}_${generation}`;
+      const target = queue(streamOf(record.outcome), destination);
+      await target.add("outcome", record, { jobId, removeOnComplete: true, removeOnFail: true });
+      const names = [keys.batch(record.batch), keys.requests(record.batch, record.request)];
+      await markPublished(...names, record.request, generation, imagePart(record.image.key));
+    },
+    isFull: async (destination) => {
+      const name = destination ?? "";
+      const known = unread.get(name);
+      if (known !== undefined && Date.now() - known.atMs < COUNT_KEPT_MS) return known.full;
+      const counts = await Promise.all([
+        queue("results", destination).getWaitingCount(),
+        queue("failures", destination).getWaitingCount(),
+      ]);
+      const full = counts[0] + counts[1] > backlog;
+      unread.set(name, { atMs: Date.now(), full });
+      return full;
+    },
+    close: async () => void (await Promise.all([...queues.values()].map((each) => each.close()))),
+  };
+}
+
+export function outcomeQueueName(stream: OutcomeStream, destination: string | null): string {
+  return destination === null ? `card-${stream}` : `card-${stream}.${destination}`;
+}
+
+/** The generation that an outcome's job id carries. */
+export function generationOf(jobId: string): string {
+  return jobId.slice(jobId.lastIndexOf("_") + 1);
+}

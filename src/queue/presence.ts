@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import type { Keys } from "./keys.js";
+import { loadScript, type Redis } from "./redis.js";
+
+/** A process that dies without a word is known dead after this long. */
+export const PRESENCE_MS = 8000;
+const BEAT_MS = 2000;
+
+const RENEW = {
+  name: "cardbatchRenewLease",
+  keys: 1,
+  lua: `
+    if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return 0`,
+};
+const RELEASE = {
+  name: "cardbatchReleaseLease",
+  keys: 1,
+  lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
+};
+
+/** This process as the others see it: alive while it beats, and holding what only one may hold. */
+export interface Presence {
+  /** Unique to this process, until it ends. */
+  readonly id: string;
+  /** Takes what only one live process may have; false when another has it. Kept until `close`. */
+  acquire(what: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** Starts to beat; the caller can rely on being seen when it returns. */
+export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> {
+  const id = `${hostname()}/${process.pid}/${randomBytes(6).toString("base64url")}`;
+  const renew = loadScript(redis, RENEW);
+  const release = loadScript(redis, RELEASE);
+  const leases = new Set<string>();
+  const beat = async () => {
+    await redis.set(keys.owner(id), "1", "PX", PRESENCE_MS);
+    for (const lease of leases) await renew(lease, id, PRESENCE_MS);
+  };
+  await beat();
+  // A beat that fails because Redis is away is made up by the next one.
+  const timer = setInterval(() => void beat().catch(() => {}), BEAT_MS);
+  timer.unref();
+  return {
+    id,
+    acquire: async (what) => {
+      const lease = keys.lease(what);
+      if (!(await tryLease(redis, lease, id)) && !(await takeFromDead(redis, release, lease, id))) return false;
+      leases.add(lease);
+      return true;
+    },
+    close: async () => {
+      clearInterval(timer);
+      for (const lease of leases) await release(lease, id);
+      await redis.del(keys.owner(id));
+    },
+  };
+}
+
+async function tryLease(redis: Redis, lease: string, id: string): Promise<boolean> {
+  return (await redis.set(lease, id, "PX", PRESENCE_MS, "NX")) === "OK";
+}
+
+/** On the same machine nobody has to wait for a dead process's lease to run out. */
+async function takeFromDead(
+  redis: Redis,
+  release: (...args: string[]) => Promise<unknown>,
+  lease: string,
+  id: string,
+): Promise<boolean> {
+  const holder = await redis.get(lease);
+  if (holder === null) return tryLease(redis, lease, id);
+  const [host, pid] = holder.split("/");
+  if (host !== hostname() || isAlive(Number(pid))) return false;
+  await release(lease, holder);
+  return tryLease(redis, lease, id);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

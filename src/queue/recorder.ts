@@ -1,0 +1,135 @@
+import type { OutcomeRecord, OutcomeStream } from "../domain/record.js";
+import type { SinkPosition } from "../domain/sink.js";
+import type { Keys } from "./keys.js";
+import { imagePart, NEW_MARK, outcomeLetter } from "./mark.js";
+import { loadScript, type Redis } from "./redis.js";
+
+/**
+ * Records outcomes as written: marks, the batch's accounts and the sink's position change together or not at all.
+ * KEYS: sink, superseded, then batch and requests an outcome.
+ * ARGV: position as JSON ("" to leave it), then request, outcome letter, generation and image part an outcome.
+ * An outcome that a request had before is superseded: its line is to go when the sink is compacted.
+ */
+const COMMIT = {
+  name: "cardbatchCommit",
+  keys: "counted" as const,
+  lua: `
+    if ARGV[1] ~= '' then redis.call('HSET', KEYS[1], 'position', ARGV[1]) end
+    for i = 2, #ARGV, 4 do
+      local request, letter, generation = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+      local at = 3 + (i - 2) / 2
+      local batch, requests = KEYS[at], KEYS[at + 1]
+      local mark = redis.call('HGET', requests, request)
+      if not mark then
+        mark = '${NEW_MARK}'
+        redis.call('HINCRBY', batch, 'found', 1)
+      end
+      local before = string.sub(mark, 1, 1)
+      if before ~= '-' then
+        local stream = (before == 'f' or before == 'r') and 'F' or 'R'
+        redis.call('HINCRBY', batch, 'outcome:' .. before, -1)
+        redis.call('HINCRBY', KEYS[2], stream .. request, 1)
+      end
+      local published = string.sub(mark, 3, 3)
+      if published == '-' then published = generation end
+      redis.call('HSET', requests, request, letter .. generation .. published .. ARGV[i + 3])
+      redis.call('HINCRBY', batch, 'outcome:' .. letter, 1)
+    end`,
+};
+
+/**
+ * KEYS: superseded, dropped so far. ARGV: a field a line. Of a request with n superseded lines the first n go.
+ */
+const DROP = {
+  name: "cardbatchDrop",
+  keys: 2,
+  lua: `
+    local drops = {}
+    for i = 1, #ARGV do
+      local count = tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or '0')
+      drops[i] = count > 0 and redis.call('HINCRBY', KEYS[2], ARGV[i], 1) <= count and 1 or 0
+    end
+    return drops`,
+};
+
+/** One outcome to record, with the generation it was made in. */
+export interface WrittenOutcome {
+  readonly record: OutcomeRecord;
+  readonly generation: string;
+}
+
+/** What one sink has recorded. */
+export interface Recorder {
+  /** Null: this sink has recorded nothing that Redis knows of. */
+  position(): Promise<SinkPosition | null>;
+  /** @param position null leaves it as it is */
+  commit(position: SinkPosition | null, outcomes: readonly WrittenOutcome[]): Promise<void>;
+  /** Whether this very outcome is recorded already. */
+  has(outcome: WrittenOutcome): Promise<boolean>;
+  /** How many requests have lines that a later one has replaced. */
+  supersededCount(): Promise<number>;
+  /** Begins to go through the lines from the first. */
+  startDropping(): Promise<void>;
+  /** Of these lines' requests, in the order of the file: whether a later line has replaced this one. */
+  drop(stream: OutcomeStream, requests: readonly string[]): Promise<boolean[]>;
+  /** Compacted files are ready to take the place of the old ones. */
+  compacting(position: SinkPosition): Promise<void>;
+  /** The position that files had reached that were about to take the old ones' place when the process died, if so. */
+  unfinishedCompaction(): Promise<SinkPosition | null>;
+  compacted(position: SinkPosition): Promise<void>;
+  /** The policy that what is recorded was judged by; null: not known. */
+  policy(): Promise<string | null>;
+  setPolicy(policy: string): Promise<void>;
+  /** Forgets all of it. */
+  reset(): Promise<void>;
+}
+
+export function createRecorder(redis: Redis, keys: Keys, sink: string): Recorder {
+  const key = keys.sink(sink);
+  const superseded = `${key}:superseded`;
+  const dropped = `${key}:dropped`;
+  const commit = loadScript(redis, COMMIT);
+  const drop = loadScript(redis, DROP);
+  const readPosition = async (field: string) => {
+    const text = await redis.hget(key, field);
+    return text === null ? null : (JSON.parse(text) as SinkPosition);
+  };
+  return {
+    position: () => readPosition("position"),
+    commit: async (position, outcomes) => {
+      const text = position === null ? "" : JSON.stringify(position);
+      const names = outcomes.flatMap(({ record }) => [
+        keys.batch(record.batch),
+        keys.requests(record.batch, record.request),
+      ]);
+      const values = outcomes.flatMap(({ record, generation }) => [
+        record.request,
+        outcomeLetter(record.outcome),
+        generation,
+        imagePart(record.image.key),
+      ]);
+      await commit(2 + names.length, key, superseded, ...names, text, ...values);
+    },
+    has: async ({ record, generation }) => {
+      const mark = await redis.hget(keys.requests(record.batch, record.request), record.request);
+      const wanted = outcomeLetter(record.outcome) + generation;
+      return mark?.startsWith(wanted) === true && mark.slice(3) === imagePart(record.image.key);
+    },
+    supersededCount: () => redis.hlen(superseded),
+    startDropping: async () => void (await redis.del(dropped)),
+    drop: async (stream, requests) => {
+      const fields = requests.map((request) => (stream === "results" ? "R" : "F") + request);
+      const replies = (await drop(superseded, dropped, ...fields)) as number[];
+      return replies.map((reply) => reply === 1);
+    },
+    compacting: async (position) => void (await redis.hset(key, "compacting", JSON.stringify(position))),
+    unfinishedCompaction: () => readPosition("compacting"),
+    compacted: async (position) => {
+      const change = redis.multi().hset(key, "position", JSON.stringify(position)).hdel(key, "compacting");
+      await change.del(superseded, dropped).exec();
+    },
+    policy: () => redis.hget(key, "policy"),
+    setPolicy: async (policy) => void (await redis.hset(key, "policy", policy)),
+    reset: async () => void (await redis.del(key, superseded, dropped)),
+  };
+}

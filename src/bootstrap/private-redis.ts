@@ -1,0 +1,170 @@
+/**
+ * A Redis for everybody who asks: the one that `REDIS_URL` names, else a private one.
+ *
+ * The private server belongs to a data folder and is shared by all processes of it. Each of them, under the folder's lock,
+ * joins the one that runs or has it started by a keeper (`keeper.ts`), and holds a connection for as long as it lives:
+ * that is how the keeper sees that the last user is gone. When the connection breaks, the server is gone, and whoever
+ * notices first starts it again in the same place.
+ */
+import { mkdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "../domain/errors.js";
+import { acquireLock } from "./file-lock.mjs";
+import { type FindServerOptions, findServer } from "./find-server.js";
+import { checkGivenRedis } from "./given-redis.js";
+import { type LaunchOptions, launchServer } from "./launch.js";
+import { isRunning, pidOf } from "./process-mark.mjs";
+import { openRedis, type RedisConnection, RespError } from "./resp.js";
+import { addressOf, lockPath, readState, type ServerState, urlOf } from "./server-state.js";
+
+/** What `ensureRedis` works with; everything from the outside is in here. */
+export interface RedisOptions extends Pick<FindServerOptions, "env" | "cacheFolder" | "report"> {
+  /** `REDIS_URL`. */
+  readonly redisUrl: string | null;
+  /** Where the private server keeps its data; one server a folder. */
+  readonly dataFolder: string;
+  /** `CARDBATCH_BOOTSTRAP=system`: the system's package manager may be used with sudo. @default false */
+  readonly allowSystemInstall?: boolean;
+  /** @default this machine's */
+  readonly platform?: NodeJS.Platform;
+  /** @default this process's */
+  readonly uid?: number | null;
+  /** The compiled keeper, for callers that run from source. @default keeper.js beside this file */
+  readonly keeperEntry?: string;
+  /** How long a server waits for its next user. @unit milliseconds @default 3000 */
+  readonly graceMs?: number;
+  /** Directives of redis.conf on top of the defaults. @default none */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface EnsuredRedis {
+  /** With the password, where there is one: for clients, not for people. */
+  readonly url: string;
+  readonly kind: "given" | "private";
+  /** For people: what it is and where it comes from. */
+  readonly how: string;
+  /** Null when it is not ours. */
+  readonly dataFolder: string | null;
+  /** Gives the private server up; it ends when its other users have, too. */
+  close(): Promise<void>;
+}
+
+const GRACE_MS = 3000;
+const PATIENCE_MS = 15_000;
+const POLL_MS = 30;
+const RECOVERY_MS = 5000;
+
+/**
+ * Has a Redis ready: pings the given one, or joins or starts the private one.
+ * @throws ConfigError when the given one does not answer, or none could be brought; it says what was tried and what to type
+ */
+export async function ensureRedis(options: RedisOptions, signal: AbortSignal): Promise<EnsuredRedis> {
+  const { redisUrl, dataFolder } = options;
+  if (redisUrl !== null) {
+    const how = await checkGivenRedis(redisUrl, signal);
+    return { url: redisUrl, kind: "given", how, dataFolder: null, close: async () => {} };
+  }
+  const { state, connection } = await joinServer(options, signal);
+  const membership = holdOn(state, connection, options);
+  const how = `private ${state.version}, ${state.how}`;
+  return { url: urlOf(state), kind: "private", how, dataFolder, close: async () => membership.close() };
+}
+
+/** Ends the private server of a data folder at once, whoever uses it; waits until it is gone. */
+export async function stopPrivateRedis(dataFolder: string, signal: AbortSignal): Promise<void> {
+  const state = readState(dataFolder);
+  if (state?.keeper && isRunning(state.keeper)) process.kill(pidOf(state.keeper), "SIGTERM");
+  while ([state?.keeper, state?.server].some((mark) => mark && isRunning(mark))) {
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+interface Joined {
+  readonly state: ServerState;
+  readonly connection: RedisConnection;
+}
+
+async function joinServer(options: RedisOptions, signal: AbortSignal): Promise<Joined> {
+  const { dataFolder, report } = options;
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const release = await acquireLock(lockPath(dataFolder), {
+    signal,
+    onWait: (pid) => report(`waiting for process ${pid}, which is starting the private Redis …`),
+  });
+  try {
+    const running = await joinRunning(readState(dataFolder), signal);
+    if (running !== null) return running;
+    const server = await findServer(resolveFind(options), signal);
+    const state = await launchServer(server, resolveLaunch(options), signal);
+    return { state, connection: await openRedis(addressOf(state)) };
+  } finally {
+    release();
+  }
+}
+
+/** A server counts when its program and its keeper run and it knows the password: a stranger on its port never does. */
+async function joinRunning(state: ServerState | null, signal: AbortSignal): Promise<Joined | null> {
+  let deadline = performance.now() + PATIENCE_MS;
+  while (state?.keeper && state.server && isRunning(state.keeper) && isRunning(state.server)) {
+    try {
+      return { state, connection: await openRedis(addressOf(state)) };
+    } catch (error) {
+      if (error instanceof RespError && error.code === "LOADING") deadline = performance.now() + PATIENCE_MS;
+    }
+    if (performance.now() > deadline) {
+      const [pid, keeper] = [pidOf(state.server), pidOf(state.keeper)];
+      throw new ConfigError(
+        `the private Redis, process ${pid}, does not answer; end it, then try again: kill -9 ${pid} ${keeper}`,
+      );
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+  return null;
+}
+
+/** Keeps a connection open for as long as this process lives, without keeping the process alive. */
+function holdOn(state: ServerState, connection: RedisConnection, options: RedisOptions): { close(): void } {
+  const closed = new AbortController();
+  let held = connection;
+  const hold = () => {
+    held.unref();
+    held.onClose(() => closed.signal.aborted || void recover());
+  };
+  const recover = async () => {
+    options.report("the private Redis is gone; starting it again …");
+    while (!closed.signal.aborted) {
+      try {
+        const joined = await joinServer(options, closed.signal);
+        held = joined.connection;
+        if (closed.signal.aborted) return held.close();
+        if (urlOf(joined.state) !== urlOf(state))
+          options.report("the private Redis came back at another address; run the command again");
+        return hold();
+      } catch (error) {
+        if (closed.signal.aborted) return;
+        options.report(error instanceof Error ? error.message : String(error));
+        await sleep(RECOVERY_MS, undefined, { ref: false, signal: closed.signal }).catch(() => {});
+      }
+    }
+  };
+  hold();
+  return {
+    close: () => {
+      closed.abort();
+      held.close();
+    },
+  };
+}
+
+function resolveFind(options: RedisOptions): FindServerOptions {
+  const { env, cacheFolder, report, platform = process.platform, allowSystemInstall = false } = options;
+  const uid = options.uid === undefined ? (process.getuid?.() ?? null) : options.uid;
+  return { env, cacheFolder, report, platform, allowSystemInstall, uid };
+}
+
+function resolveLaunch(options: RedisOptions): LaunchOptions {
+  const { env, dataFolder, report, graceMs = GRACE_MS, settings = {} } = options;
+  const keeperEntry = options.keeperEntry ?? fileURLToPath(new URL("./keeper.js", import.meta.url));
+  return { env, dataFolder, report, keeperEntry, graceMs, settings };
+}

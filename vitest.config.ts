@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** `--mode live` runs the tests that reach a vendor for real, and only those. */
+export default defineConfig(({ mode }) => ({
+  test: {
+    include: [mode === "live" ? "test/**/*.live.ts" : "test/**/*.test.ts"],
+    globalSetup: "test/global-setup.ts",
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+}));

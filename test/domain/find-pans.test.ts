@@ -110,6 +110,7 @@ describe("findPans", () => {
   });
 
   it("takes long hostile input in its stride", () => {
+    expect(blankPansIn("1".repeat(20_000_000)).hits).toBe(0);
     for (const text of ["0", "4", "62", NUMBER, `${NUMBER} `, "1 ", "4%20"].map((part) => part.repeat(20_000))) {
       expect(findPans(blankPansIn(text).text, "text")).toEqual([]);
       expect(hasPan(maskReference(text), "name")).toBe(false);

@@ -35,7 +35,8 @@ export function inspectPng(bytes: Buffer): PageFacts {
   let orientation = 1;
   for (const { type, from, to } of chunks(reader)) {
     if (type === IDAT) dataSize += to - from;
-    else if (type === EXIF) orientation = exifOrientation(bytes.subarray(from, to));
+    // Behind the data it is what decoders, ours among them, do not look at any more.
+    else if (type === EXIF && dataSize === 0) orientation = exifOrientation(bytes.subarray(from, to));
     else if (type === IEND) {
       if (dataSize * MAX_INFLATION < header.rawSize) throw corrupt("a PNG with less data than its picture takes");
       const { width, height, bilevel } = header;

@@ -42,7 +42,7 @@ function assertUsableSize({ width, height }: PageFacts, { minSide, maxSide }: Im
   if (shortest * Math.min(1, maxSide / longest) < minSide) {
     throw new ImageError(
       "image-too-small",
-      `the page has ${width} × ${height} pixels; ${minSide} on the shortest side are needed, of ${maxSide} on the longest`,
+      `the page has ${width} × ${height} pixels; the shortest side must have ${minSide} when the longest has at most ${maxSide}`,
     );
   }
 }

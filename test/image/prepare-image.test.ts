@@ -173,6 +173,13 @@ describe("the pages of a TIFF", () => {
     }
   });
 
+  it("are set upright each by its own orientation", async () => {
+    const second = { width: 40, height: 30, grey: 9, tags: [[274, 3, 6] as const] };
+    const turned = buildTiff([{ width: 40, height: 30, grey: 9 }, second]);
+    expect(await prepare(turned, {}, 0)).toMatchObject({ width: 40, height: 30 });
+    expect(await prepare(turned, {}, 1)).toMatchObject({ width: 30, height: 40 });
+  });
+
   it("are refused where there is none", async () => {
     await expect(prepare(pages, {}, 3)).rejects.toEqual(coded("image-page"));
     await expect(prepare(files.jpeg, {}, 1)).rejects.toEqual(coded("image-page"));
@@ -193,6 +200,7 @@ describe("colours", () => {
     ["Lab in TIFF", () => plain(3).toColourspace("lab").tiff({ compression: "none" }).toBuffer(), colour, 6],
     ["a wide gamut", () => plain(3).withIccProfile("p3").png().toBuffer(), colour, 6],
     ["no opacity", () => plain(4, 0).png().toBuffer(), [255, 255, 255], 2],
+    ["no opacity in 16 bits", () => plain(4, 0).toColourspace("rgb16").png().toBuffer(), [255, 255, 255], 2],
     ["half opacity", () => plain(4, 0.5).webp({ lossless: true }).toBuffer(), [228, 173, 158], 6],
   ])("come out as sRGB on white from %s", async (_name, make, expected, tolerance) => {
     const prepared = await prepareImage(await make(), 0, JPEG_ONLY, NEVER);

@@ -69,12 +69,16 @@ def issuers() -> dict[str, tuple[str, str, int]]:
 
 
 def issuer_of(digits: str) -> tuple[str, str]:
-    """Bank name and type by the longest listed prefix that also fits the length, else two empty strings."""
-    for size in range(10, 2, -1):
+    """Bank name and type by the longest listed prefix, one listed with this length first; else two empty strings."""
+    fallback = ("", "")
+    for size in range(10, 3, -1):
         found = issuers().get(digits[:size])
-        if found and found[2] == len(digits):
+        if found is None:
+            continue
+        if found[2] == len(digits):
             return found[0], found[1]
-    return "", ""
+        fallback = fallback if fallback[0] else (found[0], found[1])
+    return fallback
 
 
 def luhn_digit(head: str) -> str:

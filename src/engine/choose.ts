@@ -1,0 +1,51 @@
+import { findIssuer } from "../domain/iin.js";
+import { isLuhnValid } from "../domain/luhn.js";
+import type { Candidate } from "./decode.js";
+
+const SHORTEST = 12;
+const LONGEST = 19;
+/** Bonuses in nats, added to a candidate's log-probability for the choice alone: its confidence stays its own. */
+const LUHN_BONUS = 2.5;
+const LENGTH_PENALTY = 2;
+const ODD_LENGTH_PENALTY = 1;
+
+/** A number chosen among the reader's candidates. */
+export interface ChosenNumber {
+  readonly digits: string;
+  readonly logMass: number;
+  /** How much more log-probability it has than the next best text; negative when it was not the reader's first. */
+  readonly margin: number;
+  readonly luhn: boolean;
+}
+
+/**
+ * Picks the likeliest card number: the reader's masses, nudged towards valid check digits and towards the lengths the
+ * issuer is known to use. Null when no candidate has 12 to 19 digits.
+ */
+export function chooseNumber(candidates: readonly Candidate[]): ChosenNumber | null {
+  let best: Candidate | null = null;
+  let bestScore = Number.NEGATIVE_INFINITY;
+  for (const candidate of candidates) {
+    if (!/^\d+$/.test(candidate.text) || candidate.text.length < SHORTEST || candidate.text.length > LONGEST) continue;
+    const score = candidate.logMass + plausibility(candidate.text);
+    if (score <= bestScore) continue;
+    best = candidate;
+    bestScore = score;
+  }
+  if (best === null) return null;
+  const chosen = best;
+  const rival = candidates.find((candidate) => candidate.text !== chosen.text);
+  return {
+    digits: chosen.text,
+    logMass: chosen.logMass,
+    margin: chosen.logMass - (rival?.logMass ?? chosen.logMass - 30),
+    luhn: isLuhnValid(chosen.text),
+  };
+}
+
+function plausibility(digits: string): number {
+  const issuer = findIssuer(digits.slice(0, 10), digits.length);
+  const usual = digits.length === 16 || digits.length === 19 || (digits.length === 15 && /^3[47]/.test(digits));
+  const length = issuer === null ? (usual ? 0 : -ODD_LENGTH_PENALTY) : issuer.lengthMatches ? 0 : -LENGTH_PENALTY;
+  return length + (isLuhnValid(digits) ? LUHN_BONUS : 0);
+}

@@ -1,0 +1,138 @@
+import type { Point, Quad } from "../domain/geometry.js";
+import type { CellMap, Component } from "./components.js";
+
+/** A line of text as a net's mask shows it, in cells of the map (a cell's centre lies at + 0.5). */
+export interface TextLine {
+  /** Clockwise from the text's top-left, given that the text reads along `angle`. */
+  readonly quad: Quad;
+  readonly center: Point;
+  /** Radians, growing clockwise, of the line's axis nearest to the direction it was asked for. */
+  readonly angle: number;
+  readonly length: number;
+  readonly height: number;
+  /** Mean probability over the line, 0..1. */
+  readonly quality: number;
+}
+
+interface Column {
+  mass: number;
+  moment: number;
+}
+
+/**
+ * Fits a quad to the soft mask of a component. Edges are not thresholded pixels but moments: in every column along
+ * the axis the mass is the local height and its centroid the middle, and straight lines are laid through both.
+ * @param direction radians: the way the text reads, roughly
+ */
+export function fitLine(map: CellMap, component: Component, direction: number): TextLine {
+  const { center, axis } = principalAxis(map, component);
+  const angle = nearestTurn(axis, direction);
+  const columns = columnsAlong(map, component, center, angle);
+  const middle = regress(columns, (c) => c.moment / c.mass);
+  const tall = regress(columns, (c) => c.mass);
+  const [left, right] = ends(columns.map(([u, c]) => [u, c.mass / Math.max(tall.at(u), 1e-3)]));
+  const covered = columns.reduce((sum, [, column]) => sum + column.mass, 0);
+  const mid = (left + right) / 2;
+  const corner = (u: number, side: number): Point => turned(center, angle, u, middle.at(u) + side * tall.at(u) * 0.5);
+  return {
+    quad: [corner(left, -1), corner(right, -1), corner(right, 1), corner(left, 1)],
+    center: turned(center, angle, mid, middle.at(mid)),
+    angle,
+    length: right - left,
+    height: tall.at(mid),
+    quality: covered / Math.max(component.cells.length, 1),
+  };
+}
+
+function turned(center: Point, angle: number, u: number, v: number): Point {
+  const cos = Math.cos(angle);
+  const sin = Math.sin(angle);
+  return { x: center.x + u * cos - v * sin, y: center.y + u * sin + v * cos };
+}
+
+function principalAxis(map: CellMap, component: Component): { center: Point; axis: number } {
+  let [sum, sx, sy, sxx, sxy, syy] = [0, 0, 0, 0, 0, 0];
+  for (const cell of component.cells) {
+    const w = map.data[cell] ?? 0;
+    const x = (cell % map.width) + 0.5;
+    const y = Math.floor(cell / map.width) + 0.5;
+    sum += w;
+    sx += w * x;
+    sy += w * y;
+    sxx += w * x * x;
+    sxy += w * x * y;
+    syy += w * y * y;
+  }
+  const center = { x: sx / sum, y: sy / sum };
+  const cxx = sxx / sum - center.x ** 2;
+  const cyy = syy / sum - center.y ** 2;
+  const cxy = sxy / sum - center.x * center.y;
+  return { center, axis: 0.5 * Math.atan2(2 * cxy, cxx - cyy) };
+}
+
+/** The axis or its reverse, whichever lies nearer to `direction`; `direction` itself when it is off by over 45°. */
+function nearestTurn(axis: number, direction: number): number {
+  const off = Math.atan2(Math.sin(axis - direction), Math.cos(axis - direction));
+  const folded = off > Math.PI / 2 ? off - Math.PI : off < -Math.PI / 2 ? off + Math.PI : off;
+  return Math.abs(folded) > Math.PI / 4 ? direction : direction + folded;
+}
+
+/** Where the line begins and ends: full columns count whole, those at the ends by the share of the height they cover. */
+function ends(shares: readonly (readonly [number, number])[]): [number, number] {
+  const sorted = [...shares].sort((a, b) => a[0] - b[0]);
+  const full = sorted.filter(([, share]) => share > 0.6);
+  const first = full[0]?.[0] ?? 0;
+  const last = full[full.length - 1]?.[0] ?? 0;
+  let before = 0;
+  let after = 0;
+  for (const [u, share] of sorted) {
+    if (u <= first) before += Math.min(1, share);
+    if (u >= last) after += Math.min(1, share);
+  }
+  return [first + 0.5 - before, last - 0.5 + after];
+}
+
+/** Mass and first moment in columns one cell wide along the axis; each cell is split between the two nearest columns. */
+function columnsAlong(map: CellMap, component: Component, center: Point, angle: number): [number, Column][] {
+  const columns = new Map<number, Column>();
+  const cos = Math.cos(angle);
+  const sin = Math.sin(angle);
+  const add = (u: number, w: number, v: number): void => {
+    const column = columns.get(u) ?? { mass: 0, moment: 0 };
+    column.mass += w;
+    column.moment += w * v;
+    columns.set(u, column);
+  };
+  for (const cell of component.cells) {
+    const dx = (cell % map.width) + 0.5 - center.x;
+    const dy = Math.floor(cell / map.width) + 0.5 - center.y;
+    const u = dx * cos + dy * sin;
+    const v = dy * cos - dx * sin;
+    const w = map.data[cell] ?? 0;
+    const low = Math.floor(u);
+    add(low, w * (low + 1 - u), v);
+    add(low + 1, w * (u - low), v);
+  }
+  return [...columns].filter(([, column]) => column.mass > 0.02);
+}
+
+/** A straight line through `value` of the columns, weighted by mass, the thin ends left out. */
+function regress(columns: readonly [number, Column][], value: (column: Column) => number): { at(u: number): number } {
+  const masses = columns.map(([, c]) => c.mass).sort((a, b) => a - b);
+  const typical = masses[Math.floor(masses.length / 2)] ?? 0;
+  let [sw, su, sv, suu, suv] = [0, 0, 0, 0, 0];
+  for (const [u, column] of columns) {
+    if (column.mass < 0.6 * typical) continue;
+    const w = column.mass;
+    const v = value(column);
+    sw += w;
+    su += w * u;
+    sv += w * v;
+    suu += w * u * u;
+    suv += w * u * v;
+  }
+  const det = sw * suu - su * su;
+  const slope = det > 1e-6 * sw * sw ? (sw * suv - su * sv) / det : 0;
+  const base = (sv - slope * su) / Math.max(sw, 1e-9);
+  return { at: (u) => base + slope * u };
+}

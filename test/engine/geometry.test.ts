@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import type { Point, Quad } from "../../src/domain/geometry.js";
+import { type CellMap, findComponents } from "../../src/engine/components.js";
+import { fitLine } from "../../src/engine/line-fit.js";
+import type { Picture } from "../../src/engine/picture.js";
+import { stripMatrix, windowOn } from "../../src/engine/rectify.js";
+import { project, rectangleToQuad, warpInto } from "../../src/engine/warp.js";
+
+const at = (x: number, y: number): Point => ({ x, y });
+
+/** A map with a soft-edged rectangle, turned by `angle`: each cell holds the share of it that is covered. */
+function mapWithLine(center: Point, length: number, height: number, angle: number): CellMap {
+  const [width, rows, fine] = [96, 64, 6];
+  const data = new Float32Array(width * rows);
+  const [c, s] = [Math.cos(angle), Math.sin(angle)];
+  for (let i = 0; i < data.length; i++) {
+    for (let k = 0; k < fine * fine; k++) {
+      const x = (i % width) + ((k % fine) + 0.5) / fine - center.x;
+      const y = Math.floor(i / width) + (Math.floor(k / fine) + 0.5) / fine - center.y;
+      const inside = Math.abs(x * c + y * s) < length / 2 && Math.abs(y * c - x * s) < height / 2;
+      if (inside) data[i] = (data[i] ?? 0) + 1 / (fine * fine);
+    }
+  }
+  return { width, height: rows, data };
+}
+
+describe("fitLine", () => {
+  it.each([0, 0.12, -0.3, 1.2, Math.PI - 0.1])("finds a line turned by %f to a fraction of a cell", (angle) => {
+    const map = mapWithLine(at(47.3, 31.8), 50, 5.4, angle);
+    const [component] = findComponents(map, 0.2, 5);
+    if (component === undefined) throw new Error("no component");
+    const line = fitLine(map, component, angle + 0.2);
+    expect(line.length).toBeCloseTo(50, -0.3);
+    expect(Math.abs(line.length - 50)).toBeLessThan(1);
+    expect(Math.abs(line.height - 5.4)).toBeLessThan(0.4);
+    expect(Math.abs(line.angle - angle)).toBeLessThan(0.01);
+    const [c, s] = [Math.cos(angle), Math.sin(angle)];
+    const corner = at(47.3 - 25 * c + 2.7 * s, 31.8 - 25 * s - 2.7 * c);
+    expect(Math.hypot(line.quad[0].x - corner.x, line.quad[0].y - corner.y)).toBeLessThan(0.7);
+  });
+
+  it("reads the way it was asked to", () => {
+    const map = mapWithLine(at(48, 32), 40, 5, 0);
+    const [component] = findComponents(map, 0.2, 5);
+    if (component === undefined) throw new Error("no component");
+    expect(Math.abs(fitLine(map, component, 3).angle)).toBeCloseTo(Math.PI, 2);
+  });
+});
+
+describe("findComponents", () => {
+  it("parts what does not touch and drops what is too light", () => {
+    const map = { width: 8, height: 2, data: Float32Array.from([1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0]) };
+    expect(findComponents(map, 0.5, 1).map((c) => c.cells.length)).toEqual([3, 2]);
+    expect(findComponents(map, 0.5, 2.5)).toHaveLength(1);
+  });
+});
+
+describe("homographies", () => {
+  const quad: Quad = [at(10, 20), at(110, 35), at(100, 70), at(8, 60)];
+
+  it("take a rectangle's corners to the quad", () => {
+    const m = rectangleToQuad(quad, 5, 7, 200, 30);
+    const corners = [at(5, 7), at(205, 7), at(205, 37), at(5, 37)];
+    corners.forEach((corner, i) => {
+      const [x, y] = project(m, corner.x, corner.y);
+      expect(x).toBeCloseTo(quad[i]?.x ?? Number.NaN, 6);
+      expect(y).toBeCloseTo(quad[i]?.y ?? Number.NaN, 6);
+    });
+  });
+
+  it("put a line into the middle of its strip", () => {
+    const shape = { width: 384, height: 32, share: 0.72, side: 0.5 };
+    const text = 32 * 0.72;
+    const [x, y] = project(stripMatrix(quad, shape), text / 2, (32 - text) / 2);
+    expect([x, y]).toEqual([expect.closeTo(10, 5), expect.closeTo(20, 5)]);
+  });
+
+  it("survive a quad without area", () => {
+    const point: Quad = [at(3, 3), at(3, 3), at(3, 3), at(3, 3)];
+    expect(project(rectangleToQuad(point, 0, 0, 10, 10), 5, 5).every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("windowOn", () => {
+  it("shows a turned card upright and whole", () => {
+    const angle = 0.7;
+    const [c, s] = [Math.cos(angle), Math.sin(angle)];
+    const outline = [
+      [-200, -100],
+      [200, -100],
+      [200, 150],
+      [-200, 150],
+    ].map(([u = 0, v = 0]) => at(500 + u * c - v * s, 400 + u * s + v * c));
+    const { matrix, width, height } = windowOn({ center: at(500, 400), angle, outline, lineLength: 300 });
+    expect([width, height]).toEqual([512, 320]);
+    // The number's direction is the canvas's x axis, and the card keeps a margin of about 4 %.
+    const [x0, y0] = project(matrix, 0, 0);
+    const [x1, y1] = project(matrix, width, 0);
+    expect(Math.atan2(y1 - y0, x1 - x0)).toBeCloseTo(angle, 6);
+    expect(Math.hypot(x1 - x0, y1 - y0)).toBeGreaterThan(430);
+  });
+
+  it("makes do with the number alone", () => {
+    const { matrix, width } = windowOn({ center: at(100, 100), angle: 0, outline: [], lineLength: 200 });
+    expect(project(matrix, 0, 0)[0]).toBeLessThan(0);
+    expect(project(matrix, width, 0)[0]).toBeGreaterThan(200);
+  });
+});
+
+describe("warpInto", () => {
+  const picture: Picture = {
+    levels: [{ width: 2, height: 1, data: Uint8Array.from([10, 20, 30, 110, 120, 130]) }],
+    scale: at(1, 1),
+  };
+
+  it("samples between pixels and repeats the edge", () => {
+    const out = new Float32Array(3 * 3);
+    warpInto(out, 0, picture, { matrix: [0.5, 0, 0, 0, 1, 0, 0, 0, 1], width: 3, height: 1 });
+    expect([...out]).toEqual([10, 60, 110, 20, 70, 120, 30, 80, 130]);
+    warpInto(out, 0, picture, { matrix: [100, 0, -100, 0, 1, 9, 0, 0, 1], width: 3, height: 1 });
+    expect([...out.subarray(0, 3)]).toEqual([10, 10, 110]);
+  });
+});

@@ -1,0 +1,88 @@
+"""`python -m training.draw --seed N --count 300 --out DIR`: cards as pictures, with their truth.
+
+Writes the pictures, `truth.csv` (one line a readable page) and `scenes.ndjson` (quads, layout and staging of each).
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .layout import plan_card
+from .numbers import issuer_of
+from .scene import KIND_WEIGHTS, KINDS, Scene, draw_scene, picture_size
+from .seeds import PURPOSES, stream
+
+TRUTH = ("file", "page", "number", "issueDate", "expiryDate", "bank", "type")
+
+
+def truth_row(name: str, page: int, scene: Scene) -> dict[str, str | int]:
+    """The truth of a picture's first card; empty fields where it has none."""
+    row: dict[str, str | int] = dict.fromkeys(TRUTH, "")
+    row.update(file=name, page=page)
+    if scene.cards and not scene.cards[0].plan.blank:
+        plan = scene.cards[0].plan
+        bank, kind = issuer_of(plan.number.digits)
+        row.update(number=plan.number.digits, bank=bank, type=kind)
+        row.update({f"{line.kind}Date": line.date.iso for line in plan.dates})
+    return row
+
+
+def staging(name: str, scene: Scene) -> dict:
+    """What `scenes.ndjson` says of a picture: how it was staged, and where everything is, in px."""
+    cards = [
+        {
+            "layout": card.plan.layout, "embossed": card.plan.embossed, "digits": card.plan.number.digits if not card.plan.blank else None,
+            "card": card.card.round(2).tolist(), "number": None if card.number is None else card.number.round(2).tolist(),
+            "dates": {kind: quad.round(2).tolist() for kind, quad in card.dates},
+        }
+        for card in scene.cards
+    ]
+    h, w = scene.image.shape[:2]
+    return {"file": name, "kind": scene.kind, "hard": round(float(scene.hard), 3), "width": w, "height": h, "cards": cards}
+
+
+def draw_picture(rng: np.random.Generator, holdout: bool, hard: tuple[float, float] | None, single: bool) -> Scene:
+    """One picture of the mix that archives hold; `hard` bounds how bad, `single` leaves out none and many."""
+    weights = np.array(KIND_WEIGHTS)
+    if single:
+        weights = weights * [k not in ("many", "none") for k in KINDS]
+    kind = str(rng.choice(KINDS, p=weights / weights.sum()))
+    plan = plan_card(rng, holdout)
+    w, h = picture_size(rng, plan, kind)
+    # By default few pictures are bad: an archive is mostly legible.
+    level = rng.random() ** 4 * 0.7 if hard is None else rng.uniform(*hard)
+    return draw_scene(rng, w, h, kind, holdout, level, any_roll=0.25, plan=plan)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.draw")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--first", type=int, default=0, help="index of the first picture")
+    parser.add_argument("--holdout", action="store_true", help="only layouts, faces and strokes that training never sees")
+    parser.add_argument("--degraded", action="store_true", help="bad light, blur and resolution throughout")
+    parser.add_argument("--every-kind", action="store_true", help="also pictures of several cards and of none")
+    parser.add_argument("--purpose", choices=sorted(PURPOSES), default="draw")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / "truth.csv", "w", newline="", encoding="utf-8") as truth, open(out / "scenes.ndjson", "w", encoding="utf-8") as scenes:
+        writer = csv.DictWriter(truth, TRUTH, lineterminator="\n")
+        writer.writeheader()
+        for index in range(args.first, args.first + args.count):
+            rng = stream(args.purpose, args.seed, index)
+            scene = draw_picture(rng, args.holdout, (0.35, 1.0) if args.degraded else None, not args.every_kind)
+            name = f"{index:05d}.jpg"
+            cv2.imwrite(str(out / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
+            writer.writerow(truth_row(name, 0, scene))
+            scenes.write(json.dumps(staging(name, scene), ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -23,14 +23,15 @@ import { isRunning, pidOf, processMark } from "./process-mark.mjs";
 
 const RELEASED = "released";
 const POLL_MS = 30;
+const WORTH_TELLING_MS = 1000;
 /** Who creates a generation writes its mark at once; an empty file older than this was left by one killed in between. */
 const UNMARKED_MS = 2000;
 
 /**
  * Waits until this process holds the lock. Not re-entrant.
  * @param {string} path made into files `path.<generation>`; its folder is created
- * @param {{ signal?: AbortSignal, onWait?: (holderPid: number) => void }} [options] `onWait` is called once, when another
- *   process is found holding it
+ * @param {{ signal?: AbortSignal, onWait?: (holderPid: number) => void }} [options] `onWait` is called once, when it has
+ *   waited for a second
  * @returns {Promise<() => void>} releases it
  * @throws the signal's reason when it is aborted while waiting
  */
@@ -38,6 +39,7 @@ export async function acquireLock(path, { signal, onWait } = {}) {
   const mark = processMark(process.pid);
   if (mark === null) throw new Error("this process cannot see itself among the running ones");
   mkdirSync(dirname(path), { recursive: true });
+  const since = performance.now();
   for (let told = false; ; ) {
     signal?.throwIfAborted();
     const highest = highestGeneration(path);
@@ -46,7 +48,7 @@ export async function acquireLock(path, { signal, onWait } = {}) {
       if (takeGeneration(path, highest + 1, mark)) return () => release(`${path}.${highest + 1}`);
       continue;
     }
-    if (!told && holder !== "") {
+    if (!told && holder !== "" && performance.now() - since > WORTH_TELLING_MS) {
       told = true;
       onWait?.(pidOf(holder));
     }

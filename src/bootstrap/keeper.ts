@@ -1,14 +1,14 @@
 /**
  * The keeper of a private Redis: a small process of its own, `node keeper.js <data folder> <order>`.
  *
- * waiting:  until an earlier keeper of the folder is gone, and its server with it; ends when the order is out of date.
+ * waiting:  until an earlier keeper of the folder is gone; ends when the order is out of date by then.
  * starting: runs the program that `server.json` names, tells the process that asked when the server answers → serving.
  * serving:  asks the server every second how many clients it has; nobody but the keeper for the grace → stopping.
  * stopping: takes the folder's lock, looks once more, shuts the server down, ends.
  *
  * A user arrives under the same lock and stays connected, so nobody is shut out half-way; a user who dies is
  * disconnected by the system. When the server ends by itself the keeper ends, too, and the users' processes start both
- * anew. When the keeper is killed, the system ends the server where it can (Linux), else the next keeper does.
+ * anew. When the keeper is killed, the system ends the server where it can (Linux), else the next starter does.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { acquireLock } from "./file-lock.mjs";
-import { isRunning, pidOf, processMark } from "./process-mark.mjs";
+import { processMark } from "./process-mark.mjs";
 import { openRedis, type RedisConnection } from "./resp.js";
 import { addressOf, keeperLockPath, lockPath, readState, type ServerState, writeState } from "./server-state.js";
 
@@ -31,9 +31,7 @@ await keep(dataFolder, order);
 async function keep(folder: string, order: string): Promise<void> {
   const releaseKeeper = await acquireLock(keeperLockPath(folder), { signal: AbortSignal.timeout(PATIENCE_MS) });
   const state = readState(folder);
-  if (state?.order !== order) throw new Error("another process has given a newer order");
-  await endEarlierServer(state.server);
-
+  if (state?.order !== order) return; // somebody else was asked since
   const server = startServer(folder, state);
   const over = new AbortController();
   const ended = once(server, "exit").catch((error) => console.error(String(error)));
@@ -47,16 +45,6 @@ async function keep(folder: string, order: string): Promise<void> {
   await ended;
   releaseKeeper();
   release?.();
-}
-
-/** One whose keeper was killed. Its data is on the disk: every write was, before it was acknowledged. */
-async function endEarlierServer(mark: string | null): Promise<void> {
-  for (const signal of ["SIGTERM", "SIGKILL"]) {
-    if (mark === null || !isRunning(mark)) return;
-    process.kill(pidOf(mark), signal);
-    const deadline = performance.now() + PATIENCE_MS;
-    while (isRunning(mark) && performance.now() < deadline) await sleep(POLL_MS);
-  }
 }
 
 function startServer(folder: string, { command: [program, ...args] }: ServerState): ChildProcess {

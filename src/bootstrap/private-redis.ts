@@ -54,6 +54,7 @@ const GRACE_MS = 3000;
 const PATIENCE_MS = 15_000;
 const POLL_MS = 30;
 const RECOVERY_MS = 5000;
+const ATTEMPTS = 3;
 
 /**
  * Has a Redis ready: pings the given one, or joins or starts the private one.
@@ -93,11 +94,14 @@ async function joinServer(options: RedisOptions, signal: AbortSignal): Promise<J
     onWait: (pid) => report(`waiting for process ${pid}, which is starting the private Redis …`),
   });
   try {
-    const running = await joinRunning(readState(dataFolder), signal);
-    if (running !== null) return running;
-    const server = await findServer(resolveFind(options), signal);
-    const state = await launchServer(server, resolveLaunch(options), signal);
-    return { state, connection: await openRedis(addressOf(state)) };
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+      const joined = await joinRunning(readState(dataFolder), signal);
+      if (joined !== null) return joined;
+      await launchServer(await findServer(resolveFind(options), signal), resolveLaunch(options), signal);
+    }
+    throw new ConfigError(
+      `the private Redis in ${dataFolder} was started ${ATTEMPTS} times and ended at once each time`,
+    );
   } finally {
     release();
   }

@@ -20,9 +20,8 @@ export interface ServerState {
   readonly how: string;
   /** How long the server waits for its next user. @unit milliseconds */
   readonly graceMs: number;
-  /** `processMark` of the keeper; null until it has carried out the order. */
+  /** `processMark` of the keeper and of the server's program; null until the order is carried out. */
   readonly keeper: string | null;
-  /** `processMark` of the server's program; in an order, of the previous server's. */
   readonly server: string | null;
 }
 

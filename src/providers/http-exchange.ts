@@ -17,6 +17,9 @@ export interface ExchangeRequest {
   readonly maxResponseBytes: number;
 }
 
+/** What undici calls a reply that it cannot parse; its HTTPParserError has lost its code. */
+const NOT_HTTP = /^(HTTPParserError|HPE_\w+|UND_ERR_HEADERS_OVERFLOW)$/;
+
 /** A reply as far as it came: with a status, and where its body stopped early, why. */
 export interface HttpReply {
   readonly status: number;
@@ -109,7 +112,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#state === "replying") this.#finish("connection");
-    else this.#fail(this.#connectionError("code" in error ? String(error.code) : error.name));
+    else this.#fail(this.#connectionError("code" in error && error.code ? String(error.code) : error.name));
   }
 
   #onCancelled(): void {
@@ -135,7 +138,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
       const message = `${peer}: no connection to ${host} (${networkCode})`;
       return new ProviderError("provider-connection", message, { notSent: true, details });
     }
-    if (networkCode.startsWith("HPE_") || networkCode === "UND_ERR_HEADERS_OVERFLOW") {
+    if (NOT_HTTP.test(networkCode)) {
       const message = `${peer}: ${host} did not answer in HTTP (${networkCode})`;
       return new ProviderError("provider-response", message, { uncertain: true, maxAttempts: 3, details });
     }

@@ -28,7 +28,8 @@ export async function* checkShiliuai(
 ): AsyncGenerator<CheckStep> {
   const { provider, options, clock, http } = check;
   const network = { peer: "shiliuai", endpoint: options.endpoint, setting: "CARDBATCH_SHILIUAI_ENDPOINT", http, clock };
-  if (!(yield* checkNetwork({ ...network, timeoutMs: options.timeoutMs, maxSkewMs: MAX_SKEW_MS }, signal))) return;
+  const maxSkewMs = options.auth.kind === "signature" ? MAX_SKEW_MS : Number.POSITIVE_INFINITY;
+  if (!(yield* checkNetwork({ ...network, timeoutMs: options.timeoutMs, maxSkewMs }, signal))) return;
   const account = await checkAccount(check, signal);
   yield account;
   if (account.ok && image !== null) yield await checkImage(provider, image, signal);

@@ -1,0 +1,63 @@
+import { CompactEncrypt, compactDecrypt, errors } from "jose";
+import type { SealBinding } from "../domain/card-vault.js";
+import { activeKey, findKey, type Keyring } from "./keyring.js";
+import { VaultError } from "./vault-error.js";
+
+/**
+ * Compact JWE (RFC 7516) with a fresh content key each, wrapped by the keyring's: `alg` A256KW, `enc` A256GCM. What it belongs to
+ * is in the protected header, for every reader to compare with the row: `rid` request, `fld` field, `v` version.
+ */
+const ALGORITHM = "A256KW";
+const ENCRYPTION = "A256GCM";
+const VERSION = 1;
+/** A path of 4,096 bytes, encrypted and in base64, with room for its header. @unit characters */
+const MAX_LENGTH = 16_384;
+const MAX_PLAINTEXT_BYTES = 8192;
+
+/** @throws VaultError `vault-size` */
+export async function sealJwe(keyring: Keyring, text: string, { request, field }: SealBinding): Promise<string> {
+  const { kid, secret } = activeKey(keyring, "jwe");
+  const plaintext = Buffer.from(text);
+  if (plaintext.length > MAX_PLAINTEXT_BYTES)
+    throw new VaultError("vault-size", `${plaintext.length} bytes are not sealed`);
+  return new CompactEncrypt(plaintext)
+    .setProtectedHeader({ alg: ALGORITHM, enc: ENCRYPTION, kid, rid: request, fld: field, v: VERSION })
+    .encrypt(secret);
+}
+
+/** @throws VaultError for everything that this keyring did not seal for this request and field */
+export async function openJwe(keyring: Keyring, jwe: string, expected: SealBinding): Promise<string> {
+  if (jwe.length > MAX_LENGTH) throw new VaultError("vault-size", `a JWE of ${jwe.length} characters is not opened`);
+  if (!jwe.split(".").every(isCanonical)) throw new VaultError("vault-corrupt", "not a JWE");
+  const { plaintext, protectedHeader } = await decrypt(keyring, jwe);
+  if (protectedHeader.v !== VERSION) throw new VaultError("vault-version", "the JWE has another version");
+  if (protectedHeader.rid !== expected.request || protectedHeader.fld !== expected.field) {
+    throw new VaultError("vault-binding", "the JWE was made for another request or field");
+  }
+  return Buffer.from(plaintext).toString();
+}
+
+/** Base64url with spare bits set decodes all the same; here a ciphertext has one spelling. */
+function isCanonical(part: string): boolean {
+  return Buffer.from(part, "base64url").toString("base64url") === part;
+}
+
+/** The algorithms are pinned, compression is refused: a header chooses nothing but the key's name. */
+async function decrypt(keyring: Keyring, jwe: string): ReturnType<typeof compactDecrypt> {
+  const findSecret = ({ kid }: { kid?: string }) => {
+    const key = findKey(keyring, "jwe", kid ?? "");
+    if (key === null) throw new VaultError("vault-key", `the JWE's key is not in the keyring ${keyring.id}`);
+    return key.secret;
+  };
+  try {
+    return await compactDecrypt(jwe, findSecret, {
+      keyManagementAlgorithms: [ALGORITHM],
+      contentEncryptionAlgorithms: [ENCRYPTION],
+      maxDecompressedLength: 0,
+    });
+  } catch (error) {
+    if (error instanceof VaultError) throw error;
+    const reason = error instanceof errors.JOSEError ? error.code : "not a JWE";
+    throw new VaultError("vault-corrupt", `the JWE cannot be opened: ${reason}`);
+  }
+}

@@ -1,0 +1,36 @@
+import { createHmac } from "node:crypto";
+import type { CardVault, SealBinding } from "../domain/card-vault.js";
+import { Pan, revealPan } from "../domain/pan.js";
+import { openJwe, sealJwe } from "./jwe.js";
+import { activeKey, type Keyring } from "./keyring.js";
+import { openAnswer, sealAnswer } from "./sealed-answer.js";
+
+/** What only `reveal` needs besides. */
+export interface Vault extends CardVault {
+  /** @throws VaultError */
+  openNumber(jwe: string, expected: SealBinding): Promise<Pan>;
+}
+
+/** Says what the HMAC is of, so that the key can serve nothing else by accident. */
+const FINGERPRINT_PURPOSE = "pan-fp:v1:";
+
+/** The one place where card numbers become unreadable, and readable again. */
+export function createVault(keyring: Keyring): Vault {
+  return {
+    keyringId: keyring.id,
+    sealNumber: (pan, binding) => sealJwe(keyring, revealPan(pan), binding),
+    openNumber: async (jwe, expected) => new Pan(await openJwe(keyring, jwe, expected)),
+    sealText: (text, binding) => sealJwe(keyring, text, binding),
+    openText: (jwe, expected) => openJwe(keyring, jwe, expected),
+    fingerprint: (pan) => fingerprint(keyring, pan),
+    sealAnswer: (stored, key) => sealAnswer(keyring, stored, key),
+    openAnswer: (sealed, key) => openAnswer(keyring, sealed, key),
+  };
+}
+
+/** A keyed hash over the whole number, as PCI DSS 3.5.1.1 asks; all 32 bytes of it. */
+function fingerprint(keyring: Keyring, pan: Pan): string {
+  const { kid, secret } = activeKey(keyring, "fingerprint");
+  const digest = createHmac("sha256", secret).update(FINGERPRINT_PURPOSE).update(revealPan(pan)).digest("base64url");
+  return `fp1.${kid}.${digest}`;
+}

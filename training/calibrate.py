@@ -1,0 +1,124 @@
+"""Fits the confidence curves and the accept threshold: `python -m training.calibrate --features FILE... --out models/engine.json`.
+
+The feature files are dumps of `training/measure.mjs` over drawn cards of the purpose `calibrate`, which no training and
+no hold-out draws. The scales below are those of `terminology` in `src/engine/confidence.ts`.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.stats import beta
+
+NAMES = ("nines", "logMass", "margin", "peak", "agreement", "quality")
+
+
+def terms(f: dict) -> list[float]:
+    """One text's features on the curve's scales."""
+    log_mass = min(f["logMass"], 0.0)
+    return [
+        -math.log10(1 - min(math.exp(log_mass), 1 - 1e-6)),
+        max(f["logMass"], -12.0),
+        max(-6.0, min(12.0, f["margin"])),
+        -math.log10(1 - min(f["leastPeak"], 1 - 1e-5)),
+        f["agreement"],
+        f["quality"],
+    ]
+
+
+def fit(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Logistic regression with weights that may not be negative: more evidence never lowers confidence."""
+    scale = np.maximum(np.abs(x).mean(0), 1e-6)
+    z = x / scale
+
+    def loss(p: np.ndarray) -> tuple[float, np.ndarray]:
+        s = z @ p[1:] + p[0]
+        value = np.logaddexp(0, s).sum() - (y * s).sum() + 0.5 * (p[1:] ** 2).sum()
+        error = 1 / (1 + np.exp(-s)) - y
+        return value, np.concatenate([[error.sum()], z.T @ error + p[1:]])
+
+    found = minimize(loss, np.zeros(z.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=[(None, None)] + [(0, None)] * z.shape[1])
+    return float(found.x[0]), found.x[1:] / scale
+
+
+def apply(x: np.ndarray, bias: float, weights: np.ndarray, ceiling: float) -> np.ndarray:
+    return np.minimum(1 / (1 + np.exp(-(x @ weights + bias))), ceiling)
+
+
+def ece(p: np.ndarray, y: np.ndarray) -> float:
+    """Expected calibration error over ten equal bins."""
+    bins = np.minimum((p * 10).astype(int), 9)
+    return float(sum((bins == b).mean() * abs(p[bins == b].mean() - y[bins == b].mean()) for b in range(10) if (bins == b).any()))
+
+
+def upper_bound(wrong: int, total: int) -> float:
+    """One-sided 95 % Clopper-Pearson bound of a rate."""
+    return 1.0 if wrong >= total else float(beta.ppf(0.95, wrong + 1, total - wrong))
+
+
+def curve(rows: list[tuple[dict, bool]]) -> tuple[dict, np.ndarray, np.ndarray]:
+    x, y = np.array([terms(f) for f, _ in rows]), np.array([float(right) for _, right in rows])
+    bias, weights = fit(x, y)
+    # Nothing may look surer than this many cards can show.
+    ceiling = 1 - 1 / (len(y) + 2)
+    p = apply(x, bias, weights, ceiling)
+    named = {name: round(float(w), 6) for name, w in zip(NAMES, weights, strict=True) if w > 1e-9}
+    return {"bias": round(bias, 6), "ceiling": round(ceiling, 6), "weights": named}, p, y
+
+
+def luhn_factor(numbers: list[tuple[dict, bool]], valid: np.ndarray, p: np.ndarray) -> float:
+    """By how much the odds must shrink where the check digit is wrong; never over 1."""
+    if (~valid).sum() < 30:
+        return 0.2
+    y = np.array([float(right) for _, right in numbers])[~valid]
+    odds = p[~valid] / (1 - p[~valid])
+    factors = np.exp(np.linspace(np.log(0.005), 0, 60))
+    losses = [-(y * np.log(q := odds * f / (1 + odds * f)) + (1 - y) * np.log(1 - q)).sum() for f in factors]
+    return float(factors[int(np.argmin(losses))])
+
+
+def threshold(p: np.ndarray, y: np.ndarray, cards: int, allowed: float) -> tuple[float, int, float]:
+    """The lowest threshold whose wrong accepts, as a share of all cards, are bounded by `allowed`; (threshold, wrong, bound)."""
+    best = (0.9999, 0, upper_bound(0, cards))
+    for t in np.unique(np.concatenate([np.linspace(0.5, 0.99, 99), 1 - np.geomspace(0.01, 0.0002, 60)]))[::-1]:
+        wrong = int(((p >= t) & (y == 0)).sum())
+        if upper_bound(wrong, cards) > allowed:
+            break
+        best = (float(t), wrong, upper_bound(wrong, cards))
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--features", nargs="+", required=True, help="dumps; the threshold is chosen on the first alone")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--allowed", type=float, default=0.001, help="wrong accepts a card, bounded at 95 %%")
+    args = parser.parse_args()
+    files = [[json.loads(line) for line in Path(path).read_text().splitlines()] for path in args.features]
+    rows = [r for rows in files for r in rows]
+    numbered = [r for r in rows if r["features"]]
+    numbers = [(r["features"], r["right"]) for r in numbered]
+    dates = [(r[k]["features"], r[k]["right"]) for r in rows for k in ("expiry", "issue") if r[k] and r[k].get("features")]
+    number_curve, p, y = curve(numbers)
+    valid = np.array([bool(r["luhn"]) for r in numbered])
+    penalty = luhn_factor(numbers, valid, p)
+    odds = p / (1 - p) * np.where(valid, 1, penalty)
+    p = odds / (1 + odds)
+    date_curve, pd, yd = curve(dates)
+    first = sum(1 for r in files[0] if r["features"])
+    cards = len(files[0])
+    accept, wrong, bound = threshold(p[:first], y[:first], cards, args.allowed)
+    settings = {"acceptThreshold": round(accept, 5), "luhnPenalty": round(penalty, 4), "number": number_curve, "date": date_curve}
+    Path(args.out).write_text(json.dumps(settings, indent=2) + "\n")
+    print(f"numbers n {len(y)} right {y.mean():.4f} ECE {ece(p, y):.4f}; dates n {len(yd)} right {yd.mean():.4f} ECE {ece(pd, yd):.4f}; Luhn factor {penalty:.3f}")
+    print(f"threshold {accept:.5f}: {wrong} wrong of {cards} cards (95 % bound {bound:.5f}), coverage {(p[:first] >= accept).sum() / cards:.4f}")
+    if len(p) > first:
+        rest = slice(first, None)
+        print(f"other files: coverage {(p[rest] >= accept).mean():.4f}, wrong {int(((p[rest] >= accept) & (y[rest] == 0)).sum())} of {len(rows) - cards}, ECE {ece(p[rest], y[rest]):.4f}")
+
+
+if __name__ == "__main__":
+    main()

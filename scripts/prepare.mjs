@@ -35,6 +35,7 @@ export function prepareBuild({ tolerant = false } = {}) {
 }
 
 async function alone(work) {
+  mkdirSync(join(root, ".cache"), { recursive: true });
   const release = await acquireLock(join(root, ".cache/prepare"), {
     onWait: (pid) => console.error(`waiting for process ${pid}, which is installing or building here …`),
   });

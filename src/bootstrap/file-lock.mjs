@@ -6,17 +6,7 @@
 // `path.1`, `path.2`, … are generations, the highest one counts, and who finds it dead or released creates the next,
 // which the file system lets exactly one do. A latecomer may create a generation that others have passed and cleared
 // away since; it sees the higher one and steps back. The highest is never removed, not even on release.
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRunning, pidOf, processMark } from "./process-mark.mjs";
@@ -29,7 +19,7 @@ const UNMARKED_MS = 2000;
 
 /**
  * Waits until this process holds the lock. Not re-entrant.
- * @param {string} path made into files `path.<generation>`; its folder is created
+ * @param {string} path made into files `path.<generation>` in a folder that exists
  * @param {{ signal?: AbortSignal, onWait?: (holderPid: number) => void }} [options] `onWait` is called once, when it has
  *   waited for a second
  * @returns {Promise<() => void>} releases it
@@ -38,7 +28,6 @@ const UNMARKED_MS = 2000;
 export async function acquireLock(path, { signal, onWait } = {}) {
   const mark = processMark(process.pid);
   if (mark === null) throw new Error("this process cannot see itself among the running ones");
-  mkdirSync(dirname(path), { recursive: true });
   const since = performance.now();
   for (let told = false; ; ) {
     signal?.throwIfAborted();

@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../domain/errors.js";
 import { downloadWithApt } from "./apt-download.js";
@@ -27,6 +28,7 @@ export interface FindServerOptions {
  */
 export async function findServer(options: FindServerOptions, signal: AbortSignal): Promise<RedisServer> {
   const machine = machineOf(options);
+  mkdirSync(options.cacheFolder, { recursive: true });
   const release = await acquireLock(join(options.cacheFolder, "lock"), {
     signal,
     onWait: (pid) => options.report(`waiting for process ${pid}, which is bringing a Redis …`),

@@ -12,7 +12,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { acquireLock } from "./file-lock.mjs";
@@ -86,6 +86,7 @@ async function untilUnused(folder: string, state: ServerState, over: AbortSignal
   ) {
     if ((await count()) > 0) usedAt = performance.now();
     if (performance.now() - usedAt < state.graceMs) continue;
+    if (!existsSync(folder)) return () => {}; // removed meanwhile: nobody can come any more
     const release = await acquireLock(lockPath(folder), { signal: over }).catch(() => null);
     if (release !== null && (await count()) === 0) return release;
     release?.();

@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,7 +47,7 @@ afterEach(async () => {
   await closeAll();
   await stopPrivateRedis(folder, AbortSignal.timeout(20_000));
   expect(processesIn(folder)).toEqual([]);
-  rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true, force: true });
 });
 
 it("is configured to keep every acknowledged write and to evict nothing", async () => {
@@ -106,13 +115,21 @@ describe("ends soon after its last user", () => {
     await expectGone();
   });
 
+  it("has given it up and removed the folder, which does not come back", async () => {
+    const redis = await ensure();
+    rmSync(folder, { recursive: true });
+    await redis.close();
+    await expectGone();
+    expect(existsSync(folder)).toBe(false);
+  });
+
   it.runIf(process.platform === "linux")("was killed together with the keeper", async () => {
     await startUser();
     for (const pid of [users[0]?.pid, keeperPid()]) process.kill(pid ?? 0, "SIGKILL");
     await expectGone();
   });
 
-  it.each([0, 30, 60, 90, 120, 160, 200, 250])("was killed %i ms after it began to start it", async (delayMs) => {
+  it.each([0, 60, 120, 200])("was killed %i ms after it began to start it", async (delayMs) => {
     const user = spawnUser();
     await once(user, "spawn");
     await new Promise((resolve) => setTimeout(resolve, delayMs));
@@ -226,7 +243,7 @@ function processesIn(dataFolder: string): readonly number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/cwd`) === dataFolder;
+        return readlinkSync(`/proc/${pid}/cwd`).startsWith(dataFolder); // " (deleted)" follows when it was removed
       } catch {
         return false;
       }

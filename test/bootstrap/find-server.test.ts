@@ -179,5 +179,5 @@ describe("with what installs something", () => {
 });
 
 it("stops when told", async () => {
-  await expect(find({ "redis-server": "sleep 60" }, {}, AbortSignal.timeout(200))).rejects.toThrow(/timeout/);
+  await expect(find({ "redis-server": "exec sleep 60" }, {}, AbortSignal.timeout(200))).rejects.toThrow(/timeout/);
 });

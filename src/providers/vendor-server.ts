@@ -30,6 +30,7 @@ export interface WireFailure {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface WireReply {

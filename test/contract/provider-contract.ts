@@ -15,10 +15,13 @@ export interface OpenSubject {
   readonly provider: OcrProvider;
   readonly pictures: {
     readonly card: PreparedImage;
-    readonly noCard: PreparedImage;
+    /** Left out where nobody knows what the provider says of such a picture. */
+    readonly noCard?: PreparedImage;
     /** Left out where nothing is known to hold several. */
     readonly severalCards?: PreparedImage;
   };
+  /** How many calls go out at once. @default 24 */
+  readonly parallelCalls?: number;
   /** Whether this is the number on `pictures.card`. */
   isRight(number: Pan): boolean;
   /** The vendor's side, where it can be made to fail. */
@@ -177,18 +180,20 @@ export function testProvider(subject: Subject): void {
       expect(resized.cards[0]?.keypoints.number).toEqual(points?.map(({ x, y }) => ({ x: x * 2.5, y: y * 2.5 })));
     });
 
-    test("answers with no cards where there is none", async () => {
+    test("answers with no cards where there is none", async ({ skip }) => {
+      if (open.pictures.noCard === undefined) return skip("no such picture");
       expect((await call(open.pictures.noCard)).cards).toEqual([]);
     });
 
-    test("tells several cards apart, or gives one", async () => {
-      if (open.pictures.severalCards === undefined) return;
+    test("tells several cards apart, or gives one", async ({ skip }) => {
+      if (open.pictures.severalCards === undefined) return skip("no such picture");
       const { cards } = await call(open.pictures.severalCards);
       expect(cards).toHaveLength(open.provider.cardsPerImage === "many" ? 2 : 1);
     });
 
     test("answers many at once", async () => {
-      const answers = await Promise.all(Array.from({ length: 24 }, () => call(open.pictures.card)));
+      const length = open.parallelCalls ?? 24;
+      const answers = await Promise.all(Array.from({ length }, () => call(open.pictures.card)));
       expect(answers.every(({ cards }) => cards[0]?.number && open.isRight(cards[0].number))).toBe(true);
     });
 
@@ -269,10 +274,10 @@ function testFailures(own: readonly FailureRow[], getOpen: () => OpenSubject, ca
     await expect.poll(() => vendor().emulator.totals().byStatus).toEqual({ gone: 1 });
   });
 
-  test("many calls refused at once renew the token once", async () => {
+  test("many calls refused at once renew the token once", async ({ skip }) => {
     const { provider, pictures } = getOpen();
     const never = new AbortController().signal;
-    if (provider.renew === undefined) return;
+    if (provider.renew === undefined) return skip("nothing to renew");
     vendor().emulator.setFaults({ rules: [{ do: { kind: "revoke-tokens" }, times: 1 }] });
     const issuedBefore = vendor().emulator.totals().iam.issued;
     const refused = await Promise.all(Array.from({ length: 8 }, () => call(pictures.card).catch((error) => error)));

@@ -23,7 +23,7 @@ export interface LoggedCall {
   readonly fault: FaultAction["kind"] | null;
 }
 
-/** What was called, seen from the vendor's side: the oracle of tests. A million calls take tens of megabytes. */
+/** What was called, seen from the vendor's side: the oracle of tests. A million calls about as many pictures take 120 MB. */
 export interface CallLog {
   /** @returns the call's number, from 0 */
   begin(provider: LoggedProvider, atMs: number): number;

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { SHILIUAI_PATH } from "../../providers/shiliuai/auth.js";
 import { authenticateShiliuai, renderShiliuaiCredit } from "../../providers/shiliuai/server.js";
-import type { VendorServer, WireReply } from "../../providers/vendor-server.js";
+import type { VendorServer, WireFailure, WireReply } from "../../providers/vendor-server.js";
 import { serveAdmin } from "./admin.js";
 import type { CallLog } from "./call-log.js";
 import { type CallTotals, sumUp } from "./call-report.js";
@@ -58,47 +58,35 @@ export async function createEmulator(options: EmulatorOptions, deps: EmulatorDep
 type Serve = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 function createRoutes(world: World, options: EmulatorOptions, deps: EmulatorDeps): Serve {
-  const { huawei, shiliuai } = world;
+  const { huawei, shiliuai, random } = world;
   const now = () => deps.clock.now();
-  const latency = () => (options.latencyMs ?? 0) + world.random() * (options.jitterMs ?? 0);
-  const throttle = (vendor: VendorServer) => throttleReply(world, vendor, options.retryAfter ?? false);
+  const latency = () => (options.latencyMs ?? 0) + random() * (options.jitterMs ?? 0);
+  const serving = { ...deps, now, latency, random, nextRequestId: randomUUID };
 
   return async (request, response) => {
     const { method = "", url = "/" } = request;
     const path = url.split("?", 1)[0] ?? "/";
     const vendor = [huawei, shiliuai].find((candidate) => candidate.isCall(method, path));
     if (vendor !== undefined) {
-      const number = world.log.begin(vendor.provider, performance.timeOrigin + performance.now());
+      const { log, quota } = world;
+      const number = log.begin(vendor.provider, performance.timeOrigin + performance.now());
       const fault = world.nextFault(vendor.provider);
-      const serving = {
-        ...deps,
-        log: world.log,
-        random: world.random,
-        now,
-        latency,
-        throttle,
-        nextRequestId: randomUUID,
-      };
-      return serveCall({ vendor, number, fault, request, response }, serving);
+      const throttled = quota.admit(performance.now()) ? null : overLimit(vendor, quota.limit() ?? 0, options);
+      return serveCall({ vendor, number, fault, throttled, request, response }, { ...serving, log });
     }
     if (path.startsWith("/__")) return serveAdmin(request, response, new URL(url, "http://emulator"), world);
     if (method === "POST" && path === IAM_PATH) {
       return serveIam(request, response, world.nextFault("iam"), { iam: world.iam, now });
     }
     request.resume();
-    const isCredit = method === "POST" && path === `${SHILIUAI_PATH}/credit`;
-    deliver(
-      response,
-      isCredit ? creditReply(world, request, now()) : huawei.renderFailure(huawei.failureOfStatus(404), randomUUID()),
-    );
+    if (method === "POST" && path === `${SHILIUAI_PATH}/credit`) deliver(response, creditReply(world, request, now()));
+    else deliver(response, huawei.renderFailure(huawei.failureOfStatus(404), randomUUID()));
   };
 }
 
-/** Null where the call is within the limit. */
-function throttleReply({ quota }: World, vendor: VendorServer, retryAfter: boolean): WireReply | null {
-  if (quota.admit(performance.now())) return null;
-  const reply = vendor.renderFailure(vendor.throttled(quota.limit() ?? 0), randomUUID());
-  return retryAfter ? { ...reply, headers: { ...reply.headers, "retry-after": "1" } } : reply;
+function overLimit(vendor: VendorServer, callsPerSecond: number, { retryAfter }: EmulatorOptions): WireFailure {
+  const failure = vendor.throttled(callsPerSecond);
+  return retryAfter ? { ...failure, headers: { "retry-after": "1" } } : failure;
 }
 
 /** What a call costs, for callers that are known. */

@@ -1,19 +1,14 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type {
-  AuthMode,
-  Checked,
-  PictureHeader,
-  VendorServer,
-  WireCall,
-  WireReply,
-} from "../../providers/vendor-server.js";
+import { CardbatchError } from "../../domain/errors.js";
+import type { PictureHeader, VendorServer, WireCall, WireFailure, WireReply } from "../../providers/vendor-server.js";
 import type { ReadPicture } from "./answers.js";
 import type { CallLog } from "./call-log.js";
-import { deliver, deliverDripping, deliverHalf, deliverHuge, htmlReply, reset, retryAfterHeader } from "./deliver.js";
+import { deliver, deliverDripping, deliverHalf, deliverHuge, reset } from "./deliver.js";
 import type { FaultAction } from "./faults.js";
 import { pause } from "./pause.js";
 import { readBody } from "./read-body.js";
+import { replyInstead } from "./reply-instead.js";
 
 /** The gateway's bound. @unit bytes */
 const MAX_BODY_BYTES: Readonly<Record<VendorServer["provider"], number>> = {
@@ -30,8 +25,6 @@ export interface ServeDeps {
   /** @unit milliseconds; before every answer */
   readonly latency: () => number;
   readonly random: () => number;
-  /** The refusal of a call over the limit, or null: it may pass. */
-  readonly throttle: (vendor: VendorServer) => WireReply | null;
   readonly nextRequestId: () => string;
 }
 
@@ -40,6 +33,8 @@ export interface ServedCall {
   /** Its number in the log. */
   readonly number: number;
   readonly fault: FaultAction | null;
+  /** The refusal of a call over the limit; null: it may pass. */
+  readonly throttled: WireFailure | null;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
@@ -55,7 +50,7 @@ export async function serveCall(call: ServedCall, deps: ServeDeps): Promise<void
   }
   const body = await readBody(request, MAX_BODY_BYTES[vendor.provider]);
   if (body === null) return log.end(number, "gone", false);
-  if (body === "too-large") return finish(call, deps, refusal(vendor, deps, 413), false);
+  if (body === "too-large") return finish(call, deps, renderFailure(vendor, vendor.failureOfStatus(413), deps), false);
 
   const parsed = vendor.parseCall(body);
   const digest = parsed.value === null ? null : createHash("sha256").update(parsed.value.image).digest();
@@ -64,77 +59,42 @@ export async function serveCall(call: ServedCall, deps: ServeDeps): Promise<void
     log.end(number, "reset-after", false);
     return reset(response);
   }
-  const broken = fault === null ? null : insteadOfAnswer(vendor, fault, deps);
+  const broken = fault === null ? null : replyInstead(vendor, fault, deps);
   if (broken !== null) return finish(call, deps, broken, false);
 
   const wireRequest = { method: request.method ?? "", url: request.url ?? "", headers: request.headers, body };
   const auth = vendor.authenticate(wireRequest, deps.now());
   if (auth.value !== null) log.setAuth(number, auth.value);
-  const answer = await answerCall(vendor, auth, parsed, digest, deps);
+  const failure = auth.failure ?? call.throttled ?? parsed.failure;
+  const answer =
+    failure === null && parsed.value !== null && digest !== null
+      ? await answerPicture(vendor, { ...parsed.value, digest }, deps)
+      : renderFailure(vendor, failure, deps);
   await pause(deps.latency() + extraDelay(fault, deps.random), response);
   finish(call, deps, answer, answer.status === 200);
 }
 
-async function answerCall(
+async function answerPicture(
   vendor: VendorServer,
-  auth: Checked<AuthMode>,
-  parsed: Checked<WireCall>,
-  digest: Buffer | null,
+  call: WireCall & { readonly digest: Buffer },
   deps: ServeDeps,
 ): Promise<WireReply> {
-  const requestId = deps.nextRequestId();
-  if (auth.failure !== null) return vendor.renderFailure(auth.failure, requestId);
-  const throttled = deps.throttle(vendor);
-  if (throttled !== null) return throttled;
-  if (parsed.failure !== null) return vendor.renderFailure(parsed.failure, requestId);
-  const header = deps.inspect(parsed.value.image);
-  const refused = vendor.checkPicture(parsed.value, header);
-  if (refused !== null) return vendor.renderFailure(refused, requestId);
-  if (header === null || digest === null) return refusal(vendor, deps, 500);
+  const header = deps.inspect(call.image);
+  const failure = vendor.checkPicture(call, header);
+  if (failure !== null || header === null) return renderFailure(vendor, failure, deps);
   try {
-    const cards = await deps.read({ bytes: parsed.value.image, digest, header });
-    return vendor.renderAnswer(cards, parsed.value, requestId);
-  } catch {
-    return refusal(vendor, deps, 500);
+    const cards = await deps.read({ bytes: call.image, digest: call.digest, header });
+    return vendor.renderAnswer(cards, call, deps.nextRequestId());
+  } catch (error) {
+    // The header was in order and the rest was not.
+    const isBroken = error instanceof CardbatchError && error.code === "engine-image";
+    return renderFailure(vendor, isBroken ? vendor.checkPicture(call, null) : null, deps);
   }
 }
 
-/** What goes out in place of an answer, where the fault is such a one. */
-function insteadOfAnswer(vendor: VendorServer, fault: FaultAction, deps: ServeDeps): WireReply | null {
-  switch (fault.kind) {
-    case "status":
-      return statusReply(vendor, fault, deps);
-    case "html":
-      return htmlReply(200);
-    case "empty":
-    case "huge":
-      return { status: 200, headers: { "content-type": "application/json" }, body: "" };
-    case "error-body": {
-      const failure = vendor.failureOfStatus(fault.status, fault.code);
-      return { ...vendor.renderFailure(failure, deps.nextRequestId()), status: 200 };
-    }
-    default:
-      return null;
-  }
-}
-
-function statusReply(
-  vendor: VendorServer,
-  fault: Extract<FaultAction, { kind: "status" }>,
-  deps: ServeDeps,
-): WireReply {
-  const header = retryAfterHeader(fault, deps.now());
-  const reply =
-    fault.body === "html"
-      ? htmlReply(fault.status)
-      : fault.body === "empty"
-        ? { status: fault.status, headers: {}, body: "" }
-        : vendor.renderFailure(vendor.failureOfStatus(fault.status, fault.code), deps.nextRequestId());
-  return { ...reply, headers: { ...reply.headers, ...header } };
-}
-
-function refusal(vendor: VendorServer, deps: ServeDeps, status: number): WireReply {
-  return vendor.renderFailure(vendor.failureOfStatus(status), deps.nextRequestId());
+/** @param failure null: something is wrong on our side */
+function renderFailure(vendor: VendorServer, failure: WireFailure | null, { nextRequestId }: ServeDeps): WireReply {
+  return vendor.renderFailure(failure ?? vendor.failureOfStatus(500), nextRequestId());
 }
 
 /** Logs how the call ends, then writes it, broken in the way the fault says. */

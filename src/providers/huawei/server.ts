@@ -115,7 +115,7 @@ function renderHuaweiAnswer(cards: readonly WireCard[], call: WireCall, requestI
 function renderHuaweiFailure(failure: WireFailure, requestId: string): WireReply {
   const body = { error_code: failure.code, error_msg: failure.message };
   const named = failure.code.startsWith("APIG.") ? { ...body, request_id: requestId } : body;
-  return renderJson(failure.status, { "x-request-id": requestId }, named);
+  return renderJson(failure.status, { ...failure.headers, "x-request-id": requestId }, named);
 }
 
 function groupDigits(digits: string): string {

@@ -9,7 +9,7 @@ import type { CheckStep, OcrProvider } from "../../domain/provider.js";
 import { scaleQuad } from "../answer-fields.js";
 
 /** What the engine takes; it scales down by itself, so that only what no decoder should be given is kept out. */
-const LOCAL_BOUNDS: ImageBounds = {
+export const LOCAL_BOUNDS: ImageBounds = {
   formats: ["jpeg", "png", "tiff", "webp"],
   minSide: 15,
   maxSide: 8192,

@@ -113,9 +113,9 @@ function renderShiliuaiAnswer(cards: readonly WireCard[], requestId: string): Wi
   return renderJson(200, {}, { ...envelope(200, "OK", "成功", true, requestId), data });
 }
 
-function renderShiliuaiFailure({ status, code, message }: WireFailure, requestId: string): WireReply {
+function renderShiliuaiFailure({ status, code, message, headers = {} }: WireFailure, requestId: string): WireReply {
   const body = envelope(Number(code), message, WORDS[status]?.[1] ?? "错误", false, requestId);
-  return renderJson(status, {}, { ...body, data: {} });
+  return renderJson(status, headers, { ...body, data: {} });
 }
 
 function envelope(code: number, msg: string, msgCn: string, success: boolean, requestId: string): object {

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError } from "../domain/errors.js";
 import { downloadWithApt } from "./apt-download.js";
@@ -17,7 +16,7 @@ export interface FindServerOptions {
   readonly uid: number | null;
   /** `CARDBATCH_BOOTSTRAP=system`: the system's package manager may be used with sudo. */
   readonly allowSystemInstall: boolean;
-  /** Where downloads go; they are found there again. */
+  /** Where downloads go, and are found again; it exists. */
   readonly cacheFolder: string;
   readonly report: (message: string) => void;
 }
@@ -28,7 +27,6 @@ export interface FindServerOptions {
  */
 export async function findServer(options: FindServerOptions, signal: AbortSignal): Promise<RedisServer> {
   const machine = machineOf(options);
-  mkdirSync(options.cacheFolder, { recursive: true });
   const release = await acquireLock(join(options.cacheFolder, "lock"), {
     signal,
     onWait: (pid) => options.report(`waiting for process ${pid}, which is bringing a Redis …`),

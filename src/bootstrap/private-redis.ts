@@ -6,7 +6,7 @@
  * that is how the keeper sees that the last user is gone. When the connection breaks, the server is gone, and whoever
  * notices first starts it again in the same place.
  */
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../domain/errors.js";
@@ -87,8 +87,8 @@ interface Joined {
 }
 
 async function joinServer(options: RedisOptions, signal: AbortSignal): Promise<Joined> {
-  const { dataFolder, report } = options;
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const { cacheFolder, dataFolder, report } = options;
+  for (const folder of [cacheFolder, dataFolder]) makeFolder(folder);
   const release = await acquireLock(lockPath(dataFolder), {
     signal,
     onWait: (pid) => report(`waiting for process ${pid}, which is starting the private Redis …`),
@@ -104,6 +104,16 @@ async function joinServer(options: RedisOptions, signal: AbortSignal): Promise<J
     );
   } finally {
     release();
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : error;
+    throw new ConfigError(`no private Redis without ${folder} (${code}); make it writable, or set REDIS_URL`);
   }
 }
 

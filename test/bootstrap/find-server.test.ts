@@ -25,6 +25,7 @@ let said: string[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "cardbatch find ü"));
   bin = join(folder, "bin");
+  mkdirSync(join(folder, "cache"));
   said = [];
 });
 

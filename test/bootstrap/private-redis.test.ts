@@ -170,6 +170,13 @@ it("is never mistaken for a stranger on its port", async () => {
   expect(await connect(second.url).ping()).toBe("PONG");
 });
 
+it("says which folder it cannot have", async () => {
+  writeFileSync(join(folder, "file"), "");
+  await expect(ensure({ dataFolder: join(folder, "file/data") })).rejects.toThrow(
+    /without .*file\/data \(ENOTDIR\).*REDIS_URL/,
+  );
+});
+
 describe("after a crash of the machine", () => {
   it.each([
     ["cut short", (bytes: Buffer) => bytes.subarray(0, -5)],

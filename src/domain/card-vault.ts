@@ -15,6 +15,11 @@ export const SOURCE_FIELD = "image.source";
 /** The field of a job that names the image where the name holds a card number. */
 export const JOB_REFERENCE_FIELD = "job.image";
 
+/** Of text only: numbers are no text, so that who can open the one cannot open the other. */
+export interface TextBinding extends SealBinding {
+  readonly field: typeof SOURCE_FIELD | typeof JOB_REFERENCE_FIELD;
+}
+
 /** The field of the number of a record's card. */
 export function numberField(card: number): string {
   return `cards.${card}.number`;
@@ -27,9 +32,9 @@ export interface CardVault {
   /** The digits as a compact JWE. */
   sealNumber(pan: Pan, binding: SealBinding): Promise<string>;
   /** A reference that holds a card number, as a compact JWE. */
-  sealText(text: string, binding: SealBinding): Promise<string>;
+  sealText(text: string, binding: TextBinding): Promise<string>;
   /** @throws VaultError */
-  openText(jwe: string, expected: SealBinding): Promise<string>;
+  openText(jwe: string, expected: TextBinding): Promise<string>;
   /** `fp1.<kid>.<43 characters>`: equal for equal digits under one key, and of no use without it. */
   fingerprint(pan: Pan): string;
   sealAnswer(stored: StoredAnswer, key: AnswerKey): Buffer;

@@ -44,6 +44,10 @@ export const ERROR_CATALOGUE = {
     "preparing this file killed the worker three times; keep it away from other software",
   ),
 
+  "storage-unavailable": entry(
+    "retry",
+    "see to the disk or share that holds the image; too many open files counts too",
+  ),
   "image-in-work": entry("defer", "another worker is reading this very page; its answer will serve both"),
   "destination-full": entry("defer", "read the outcomes of this destination, or raise CARDBATCH_RESULTS_BACKLOG"),
 

@@ -1,7 +1,12 @@
+import { setTimeout } from "node:timers/promises";
 import pLimit from "p-limit";
-import { CardbatchError, type ErrorCode, toCardbatchError } from "../domain/errors.js";
+import { type ErrorCode, toCardbatchError } from "../domain/errors.js";
 import type { ImageKey } from "../domain/image.js";
 import type { Listed } from "./source.js";
+
+/** How often a file is tried whose storage fails, and how much longer each wait is. */
+const TRIES = 4;
+const RETRY_MS = 500;
 
 /** What reading an image's bytes tells. */
 export interface FileFacts {
@@ -52,6 +57,20 @@ async function* give(digesting: Promise<Digested | null> | undefined, onIgnored:
 
 /** Null: not an image after all. */
 async function digest(listed: Listed, readFacts: ReadFacts, signal: AbortSignal): Promise<Digested | null> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await digestOnce(listed, readFacts, signal);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = toCardbatchError(thrown);
+      if (tries < TRIES) await setTimeout(RETRY_MS * tries, undefined, { signal });
+      else return { listed, key: null, pages: 1, problem: { code: error.code, message: error.message } };
+    }
+  }
+}
+
+/** @throws CardbatchError that says nothing about the file: a disk that hiccups, too many open files */
+async function digestOnce(listed: Listed, readFacts: ReadFacts, signal: AbortSignal): Promise<Digested | null> {
   const failed = (code: ErrorCode, message: string) => ({ listed, key: null, pages: 1, problem: { code, message } });
   if (listed.problem !== null) return failed(listed.problem, PROBLEMS[listed.problem] ?? "it cannot be read");
   try {
@@ -62,7 +81,7 @@ async function digest(listed: Listed, readFacts: ReadFacts, signal: AbortSignal)
     signal.throwIfAborted();
     const error = toCardbatchError(thrown);
     if (listed.unsure && (error.code === "image-empty" || error.code === "image-unsupported")) return null;
-    if (error instanceof CardbatchError && error.disposition === "fail") return failed(error.code, error.message);
+    if (error.disposition === "fail") return failed(error.code, error.message);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { Admission, Batch, Failure } from "../domain/batch.js";
+import type { Admission, Batch, Failure, SourceFolder } from "../domain/batch.js";
 import type { ImageKey } from "../domain/image.js";
 import {
   type ImageJob,
@@ -32,7 +32,7 @@ export interface FeedDeps {
   /** Jobs that wait at present. */
   readonly backlog: () => Promise<number>;
   /** Encrypts a reference whose name holds a card number; null where it holds none. */
-  readonly sealReference: (image: ImageJob["image"], request: RequestId) => Promise<string | null>;
+  readonly sealReference: (image: SourceFolder) => Promise<string | null>;
   readonly onProgress: (progress: FeedProgress) => void;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -63,7 +63,7 @@ export interface FeedProgress {
 interface Page {
   readonly digested: Digested;
   readonly request: RequestId;
-  readonly image: { readonly root?: string; readonly path: string };
+  readonly image: SourceFolder;
   readonly page: number;
 }
 
@@ -107,7 +107,7 @@ async function* pagesOf(digested: AsyncIterable<Digested>, { batch, roots }: Fee
   }
 }
 
-function referenceTo(listed: Listed, roots: Roots): { root?: string; path: string } {
+function referenceTo(listed: Listed, roots: Roots): SourceFolder {
   // A name that is not UTF-8, or a link, keeps the place it was listed at.
   const path = listed.problem === "image-name-encoding" ? `${listed.root}/${listed.source}` : listed.path;
   return toReference(path, roots);
@@ -129,7 +129,7 @@ async function enqueueChunk(chunk: readonly Page[], options: FeedOptions, deps: 
 }
 
 async function toJob(page: Page, key: ImageKey, { batch, priority }: FeedOptions, deps: FeedDeps): Promise<ImageJob> {
-  const sealed = await deps.sealReference(page.image, page.request);
+  const sealed = await deps.sealReference(page.image);
   const where = sealed === null ? page.image : { sealed };
   return {
     schema: PAYLOAD_SCHEMA,

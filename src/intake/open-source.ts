@@ -28,7 +28,7 @@ export async function openSource(argument: string, options: OpenSourceOptions): 
 }
 
 function folderSource(folder: string): ImageSource {
-  return { folder, list: (onIgnored, signal) => walkFolder({ folder, onIgnored, signal }) };
+  return { identity: folder, folder, list: (onIgnored, signal) => walkFolder({ folder, onIgnored, signal }) };
 }
 
 async function globSource(base: string, glob: string, argument: string): Promise<ImageSource> {
@@ -36,15 +36,17 @@ async function globSource(base: string, glob: string, argument: string): Promise
     throw new UsageError(`${argument}: no such folder: ${base}`);
   });
   const matches = picomatch(glob);
-  return { folder, list: (onIgnored, signal) => walkFolder({ folder, matches, onIgnored, signal }) };
+  const list = (onIgnored: () => void, signal: AbortSignal) => walkFolder({ folder, matches, onIgnored, signal });
+  return { identity: join(folder, glob), folder, list };
 }
 
 async function fileSource(path: string): Promise<ImageSource> {
   const folder = await realpath(dirname(path));
+  const name = basename(path);
   return {
+    identity: join(folder, name),
     folder,
     list: async function* () {
-      const name = basename(path);
       yield { path: join(folder, name), root: folder, source: name, ref: null, problem: null, unsure: false };
     },
   };
@@ -52,5 +54,6 @@ async function fileSource(path: string): Promise<ImageSource> {
 
 async function manifestSource(path: string, { roots, encoding }: OpenSourceOptions): Promise<ImageSource> {
   const folder = await realpath(dirname(path));
-  return { folder, list: (_onIgnored, signal) => listManifest({ path, folder, roots, encoding }, signal) };
+  const list = (_onIgnored: () => void, signal: AbortSignal) => listManifest({ path, folder, roots, encoding }, signal);
+  return { identity: join(folder, basename(path)), folder, list };
 }

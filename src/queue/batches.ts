@@ -49,6 +49,8 @@ export interface Batches {
   /** Whether each request still has to be enqueued; found grows by those never seen before. */
   admit(batch: Batch, pages: readonly Admission[]): Promise<boolean[]>;
   setFed(name: string, fed: boolean): Promise<void>;
+  /** Adds calls that lines of an earlier run tell of, when the accounts themselves were lost. */
+  addCalls(name: string, provider: ProviderName, calls: number, billable: number): Promise<void>;
   counts(name: string): Promise<BatchCounts>;
   /** Forgets what was recorded and published, for a sink that starts from nothing; answers stay. */
   reset(name: string): Promise<void>;
@@ -92,6 +94,10 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
       return pages.map(({ imageKey }, i) => !isDone(marks[i] ?? NEW_MARK, batch.generation, imageKey));
     },
     setFed: async (name, fed) => void (await redis.hset(keys.batch(name), "fed", fed ? "1" : "0")),
+    addCalls: async (name, provider, calls, billable) => {
+      await redis.hincrby(keys.batch(name), callField(provider), calls);
+      await redis.hincrby(keys.batch(name), billableField(provider), billable);
+    },
     counts: async (name) => toCounts(await redis.hgetall(keys.batch(name))),
     reset: async (name) => {
       const all = [...keys.marks(name)];

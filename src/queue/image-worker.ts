@@ -4,7 +4,8 @@ import type { Batch } from "../domain/batch.js";
 import type { StopSignals } from "../domain/dispatcher.js";
 import type { CardbatchError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
-import { type ImageJob, imageJobSchema, PAYLOAD_SCHEMA } from "../domain/payload.js";
+import type { ImageKey } from "../domain/image.js";
+import { type ImageJob, imageJobSchema, PAYLOAD_SCHEMA, type RequestId } from "../domain/payload.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { type AttemptState, FIRST_ATTEMPT } from "../domain/retry-policy.js";
 import { IMAGE_JOB, IMAGE_QUEUE } from "./images.js";
@@ -20,11 +21,18 @@ const NEVER_BY_STALLS = 1_000_000;
 const UNKNOWN_VERSION_MS = 10 * 60_000;
 const DESTINATION_FULL_MS = 1000;
 
+interface PageJob {
+  readonly request: RequestId;
+  readonly imageKey: ImageKey;
+  readonly page: number;
+  readonly job: ImageJob;
+}
+
 /** What comes of a job, as `recognition/` tells it. */
 type Result =
   | { readonly kind: "outcome"; readonly record: OutcomeRecord }
   | { readonly kind: "settled" }
-  | { readonly kind: "pages"; readonly count: number }
+  | { readonly kind: "pages"; readonly pages: readonly PageJob[] }
   | { readonly kind: "again"; readonly error: CardbatchError; readonly delayMs: number; readonly state: AttemptState };
 
 export interface ImageWorkerDeps {
@@ -34,7 +42,7 @@ export interface ImageWorkerDeps {
   readonly publish: (record: OutcomeRecord, destination: string | null, generation: string) => Promise<void>;
   readonly isFull: (destination: string | null) => Promise<boolean>;
   /** Enqueues each page of an image whose job did not name one. */
-  readonly addPages: (job: ImageJob, batch: Batch, count: number) => Promise<void>;
+  readonly addPages: (pages: readonly PageJob[], batch: Batch) => Promise<void>;
   /** The outcome of a job that does not fit the schema. */
   readonly refuse: (jobId: string, data: unknown) => { record: OutcomeRecord; destination: string | null };
   readonly emit: EventSink;
@@ -88,7 +96,7 @@ export function createImageWorker(
       case "settled":
         return;
       case "pages":
-        return deps.addPages(parsed.data, batch, result.count);
+        return deps.addPages(result.pages, batch);
       case "outcome":
         await deps.publish(result.record, destination, batch.generation);
         return deps.emit({ type: "finished", record: result.record, durationMs: performance.now() - startedAt });

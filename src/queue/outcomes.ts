@@ -27,22 +27,33 @@ export interface Outcomes {
   publish(record: OutcomeRecord, destination: string | null, generation: string): Promise<void>;
   /** Whether so many outcomes of this destination are unread that its jobs have to wait. */
   isFull(destination: string | null): Promise<boolean>;
+  /** Outcomes of a destination that nobody has recorded yet. */
+  unread(destination: string | null): Promise<number>;
   close(): Promise<void>;
 }
 
 export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outcomes {
   const queues = new Map<string, Queue>();
-  const unread = new Map<string, { atMs: number; full: boolean }>();
+  const known = new Map<string, { atMs: number; full: boolean }>();
   const markPublished = loadScript(redis, MARK_PUBLISHED);
 
   const queue = (stream: OutcomeStream, destination: string | null) => {
     const name = outcomeQueueName(stream, destination);
-    const known = queues.get(name);
-    if (known !== undefined) return known;
+    const open = queues.get(name);
+    if (open !== undefined) return open;
     const made = new Queue(name, { connection: redis, prefix: keys.prefix, streams: EVENT_STREAM });
     made.on("error", () => {});
     queues.set(name, made);
     return made;
+  };
+
+  const countUnread = async (destination: string | null) => {
+    let total = 0;
+    for (const stream of ["results", "failures"] as const) {
+      const counts = await queue(stream, destination).getJobCounts("wait", "active", "delayed", "prioritized");
+      total += Object.values(counts).reduce((sum, value) => sum + value, 0);
+    }
+    return total;
   };
 
   return {
@@ -56,16 +67,13 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
     },
     isFull: async (destination) => {
       const name = destination ?? "";
-      const known = unread.get(name);
-      if (known !== undefined && Date.now() - known.atMs < COUNT_KEPT_MS) return known.full;
-      const counts = await Promise.all([
-        queue("results", destination).getWaitingCount(),
-        queue("failures", destination).getWaitingCount(),
-      ]);
-      const full = counts[0] + counts[1] > backlog;
-      unread.set(name, { atMs: Date.now(), full });
+      const last = known.get(name);
+      if (last !== undefined && Date.now() - last.atMs < COUNT_KEPT_MS) return last.full;
+      const full = (await countUnread(destination)) > backlog;
+      known.set(name, { atMs: Date.now(), full });
       return full;
     },
+    unread: countUnread,
     close: async () => void (await Promise.all([...queues.values()].map((each) => each.close()))),
   };
 }

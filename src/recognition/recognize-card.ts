@@ -44,10 +44,17 @@ export type Recognized =
   | { readonly kind: "outcome"; readonly record: OutcomeRecord }
   /** The request has its outcome already, and it stands. */
   | { readonly kind: "settled" }
-  /** The job did not say which page, and the image has several: each becomes a request of its own. */
-  | { readonly kind: "pages"; readonly count: number }
+  /** The job did not say which page, and the image has several: each becomes a job, and a request, of its own. */
+  | { readonly kind: "pages"; readonly pages: readonly PageJob[] }
   /** Not now; `state` goes with the job. */
   | { readonly kind: "again"; readonly error: CardbatchError; readonly delayMs: number; readonly state: AttemptState };
+
+export interface PageJob {
+  readonly request: RequestId;
+  readonly imageKey: ImageKey;
+  readonly page: number;
+  readonly job: ImageJob;
+}
 
 export interface Recognizer {
   /** Reads one page for one request, start to end. Never throws: whatever happens is an outcome, or a reason to come back. */
@@ -108,9 +115,22 @@ async function readRequest(
   }
   if (job.image.page === undefined) {
     const count = deps.countPages(bytes);
-    if (count > 1) return { kind: "pages", count };
+    if (count > 1)
+      return {
+        kind: "pages",
+        pages: pagesOf(job, count, progress.imageKey, (at) => requestOf(batch.name, reference, at, job.ref ?? null)),
+      };
   }
   return askProviders(deps, job, batch, { bytes, key: progress.imageKey, page }, progress, state, stop);
+}
+
+function pagesOf(job: ImageJob, count: number, imageKey: ImageKey, request: (page: number) => RequestId): PageJob[] {
+  return Array.from({ length: count }, (_, page) => ({
+    request: request(page),
+    imageKey,
+    page,
+    job: { ...job, image: { ...job.image, key: imageKey, page } },
+  }));
 }
 
 interface OpenPage {
@@ -133,17 +153,21 @@ async function askProviders(
   let judgement: Judgement | null = null;
   let owner = progress.request;
   let refusal: { code: CardbatchError["code"]; message: string } | null = null;
+  let stopped: CardbatchError | null = null;
 
+  if (batch.providers.length === 0) throw new CardbatchError("provider-unconfigured", "the batch names no provider");
   for (const name of batch.providers) {
     const dispatcher = deps.dispatcher(name);
     if (dispatcher === null) throw new CardbatchError("provider-unconfigured", `no settings for ${name} here`);
     const dispatched = await askOne(deps, dispatcher, batch, open, progress, stop).catch((thrown: unknown) => {
-      // A second opinion that cannot be had any more leaves the first as it is.
       const error = toCardbatchError(thrown);
+      // A second opinion that cannot be had any more leaves the first as it is.
       if (readings.length > 0 && nextStep(error, state, deps.random).kind === "fail") return null;
-      throw error;
+      if (error.disposition !== "stop-provider") throw error;
+      stopped ??= error;
+      return null;
     });
-    if (dispatched === null) break;
+    if (dispatched === null) continue;
     if (dispatched.kind === "settled") return { kind: "settled" };
     const { stored } = dispatched;
     owner = dispatched.owner;
@@ -165,8 +189,11 @@ async function askProviders(
   }
 
   const facts = factsOf(deps, job, batch, progress, state);
+  // One provider's stop leaves the page to the others; with nobody left it waits.
+  if (stopped !== null && judgement === null && refusal === null) throw stopped;
   if (judgement === null) {
-    return { kind: "outcome", record: recordFailure(facts, refusal ?? NO_PROVIDER, progress.provider) };
+    const failure = refusal ?? { code: "internal" as const, message: "no provider has answered" };
+    return { kind: "outcome", record: recordFailure(facts, failure, progress.provider) };
   }
   const duplicateOf = owner === progress.request ? null : owner;
   const cards = cardsToShow(readings, judgement);
@@ -175,8 +202,6 @@ async function askProviders(
     record: await recordVerdict(facts, judgement, cards, progress.provider, duplicateOf, deps.vault),
   };
 }
-
-const NO_PROVIDER = { code: "payload-invalid", message: "the batch names no provider" } as const;
 
 function askOne(
   deps: RecognizeDeps,

@@ -1,6 +1,5 @@
 import { mkdir, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { UsageError } from "../domain/errors.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import type { ResultSink, SinkPosition } from "../domain/sink.js";
 import { finishCompaction } from "./compact.js";
@@ -35,11 +34,10 @@ export interface OpenOut {
  * Opens an `--out` folder for one batch. What Redis knows and what the files hold are brought together first: a folder
  * that Redis knows is cut to what was committed; one that it does not know, because it was emptied, is read back; a new or
  * missing one starts from nothing, and the ledger fills it without calls. Another batch's files are moved aside.
+ * @param folder exists
+ * @param batch the one batch that is written here; null: whatever comes
  */
-export async function openOut(folder: string, batch: string, deps: OpenOutDeps): Promise<OpenOut> {
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`--out ${folder}: cannot be made (${error.code})`);
-  });
+export async function openOut(folder: string, batch: string | null, deps: OpenOutDeps): Promise<OpenOut> {
   const release = await deps.lock(folder);
   try {
     await moveAsideOthers(folder, batch, deps.onNote);
@@ -76,9 +74,9 @@ async function holds(folder: string, position: SinkPosition): Promise<boolean> {
   return true;
 }
 
-async function moveAsideOthers(folder: string, batch: string, onNote: (message: string) => void): Promise<void> {
+async function moveAsideOthers(folder: string, batch: string | null, onNote: (message: string) => void): Promise<void> {
   const other = await batchOf(folder);
-  if (other === null || other === batch) return;
+  if (other === null || batch === null || other === batch) return;
   const aside = join(folder, other);
   await mkdir(aside, { recursive: true });
   for (const name of await readdir(folder)) {

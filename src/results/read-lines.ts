@@ -29,3 +29,15 @@ export async function* readLines(path: string): AsyncGenerator<FileLine> {
     chunks.destroy();
   }
 }
+
+/** The lines' JSON objects; what is none, such as a line edited by hand, is passed over. */
+export async function* readObjects<T>(path: string): AsyncGenerator<Partial<T>> {
+  for await (const { text } of readLines(path)) {
+    try {
+      const value: unknown = JSON.parse(text);
+      if (typeof value === "object" && value !== null) yield value;
+    } catch {
+      // Passed over.
+    }
+  }
+}

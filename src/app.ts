@@ -1,0 +1,151 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { openKeyring } from "./app/keyring.js";
+import { ensureRedis } from "./bootstrap/private-redis.js";
+import type { Config } from "./config/settings.js";
+import type { CardbatchEvent, EventSink } from "./domain/events.js";
+import { type Batches, createBatches } from "./queue/batches.js";
+import { createImages, type Images } from "./queue/images.js";
+import { Keys } from "./queue/keys.js";
+import { createOutcomes, type Outcomes } from "./queue/outcomes.js";
+import { openPresence, type Presence } from "./queue/presence.js";
+import { connectRedis, type Redis } from "./queue/redis.js";
+import { createLogger, type Logger, logEvent } from "./telemetry/logger.js";
+import { createMetrics, type Metrics } from "./telemetry/metrics.js";
+import { scrubLine } from "./vault/scrub.js";
+import { createVault, type Vault } from "./vault/vault.js";
+
+/** What the world around a process is like. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder of package.json. */
+  readonly packageRoot: string;
+  readonly version: string;
+  /** Takes finished log lines. */
+  readonly writeLog: (line: string) => void;
+  readonly prettyLog: boolean;
+  readonly color: boolean;
+  /** Tells a person what takes long or was decided. */
+  readonly report: (message: string) => void;
+}
+
+/** What nearly every command needs, joined: Redis, the keyring, the queues, the log and the metrics. */
+export interface App {
+  readonly config: Config;
+  readonly surroundings: Surroundings;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly emit: EventSink;
+  /** Adds a listener besides log and metrics. */
+  readonly onEvent: (listener: EventSink) => void;
+  readonly redis: Redis;
+  /** For people: which Redis this is. */
+  readonly redisHow: string;
+  readonly keys: Keys;
+  readonly presence: Presence;
+  readonly keyringPath: string;
+  readonly vault: Vault;
+  readonly batches: Batches;
+  readonly images: Images;
+  readonly outcomes: Outcomes;
+  /** Has something closed with the application, last opened first. */
+  readonly defer: (close: () => Promise<void> | void) => void;
+  close(): Promise<void>;
+}
+
+/** The logger and the metrics alone, for commands that need no Redis. */
+export function createTelemetry(config: Config, surroundings: Surroundings) {
+  const metrics = createMetrics(surroundings.version);
+  const logger = createLogger({
+    level: config.logLevel,
+    write: surroundings.writeLog,
+    pretty: surroundings.prettyLog,
+    color: surroundings.color,
+    scrub: scrubLine,
+    onScrubbed: (hits) => metrics.countScrubbed(hits),
+  });
+  const listeners: EventSink[] = [(event) => logEvent(logger, event), (event) => metrics.observe(event)];
+  const emit = (event: CardbatchEvent) => {
+    for (const listener of listeners) listener(event);
+  };
+  return { metrics, logger, emit, onEvent: (listener: EventSink) => void listeners.push(listener) };
+}
+
+/** Where a process keeps the keyring unless it is told. */
+export function keyringPathOf(config: Config, env: Surroundings["env"]): string {
+  return config.keyring ?? join(env.HOME ?? homedir(), ".config", "cardbatch", "keyring.json");
+}
+
+/** The folders of the private Redis: the project's own cache, or the user's when the project lies in a package folder. */
+export function redisFolders({ packageRoot, env }: Surroundings): { cacheFolder: string; dataFolder: string } {
+  const isInstalled = packageRoot.split("/").includes("node_modules");
+  const userCache = env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), ".cache");
+  const base = isInstalled ? join(userCache, "cardbatch") : join(packageRoot, ".cache");
+  return { cacheFolder: join(base, "redis"), dataFolder: join(base, "redis-data") };
+}
+
+/**
+ * Opens the application: finds or brings Redis, opens the keyring that belongs to it, and builds what the commands use.
+ * @throws ConfigError when one of these cannot be had; nothing is left open then
+ */
+export async function openApp(config: Config, surroundings: Surroundings, signal: AbortSignal): Promise<App> {
+  const telemetry = createTelemetry(config, surroundings);
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+  try {
+    const server = await ensureRedis(
+      {
+        ...redisFolders(surroundings),
+        env: surroundings.env,
+        redisUrl: config.redisUrl ?? null,
+        allowSystemInstall: config.bootstrap === "system",
+        report: surroundings.report,
+      },
+      signal,
+    );
+    closers.push(() => server.close());
+    const onError = (error: Error) => telemetry.emit({ type: "fault", where: "redis", error });
+    const redis = connectRedis({ url: server.url, name: `cardbatch-${process.pid}`, onError });
+    closers.push(() => void redis.disconnect());
+    const keys = new Keys(config.prefix);
+    const keyringPath = keyringPathOf(config, surroundings.env);
+    const keyring = await openKeyring(keyringPath, keyringRecord(redis, keys), server.kind === "private");
+    const presence = await openPresence(redis, keys);
+    closers.push(() => presence.close());
+    const images = createImages(redis, keys);
+    closers.push(() => images.close());
+    const outcomes = createOutcomes(redis, keys, config.resultsBacklog);
+    closers.push(() => outcomes.close());
+    return {
+      config,
+      surroundings,
+      ...telemetry,
+      redis,
+      redisHow: server.how,
+      keys,
+      presence,
+      keyringPath,
+      vault: createVault(keyring),
+      batches: createBatches(redis, keys),
+      images,
+      outcomes,
+      defer: (closer) => void closers.push(closer),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function keyringRecord(redis: Redis, keys: Keys) {
+  return {
+    read: () => redis.get(keys.keyring()),
+    claim: async (id: string) => {
+      await redis.setnx(keys.keyring(), id);
+      return (await redis.get(keys.keyring())) ?? id;
+    },
+  };
+}

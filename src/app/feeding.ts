@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { App } from "../app.js";
+import type { Batch } from "../domain/batch.js";
+import { ConfigError } from "../domain/errors.js";
+import type { Priority } from "../domain/payload.js";
+import { countPages } from "../image/inspect-page.js";
+import { digestImage, openImage } from "../image/open-image.js";
+import { sniffFormat } from "../image/sniff.js";
+import { type FeedProgress, feed, type UnreadablePage } from "../intake/feed.js";
+import { openSource } from "../intake/open-source.js";
+import { type ImageSource, type Roots, toReference } from "../intake/source.js";
+import { recordFailure } from "../recognition/make-record.js";
+import { nameSource, sealReference } from "../recognition/resolve-reference.js";
+import { namedRoots } from "./working.js";
+
+/** Files read and hashed at a time. */
+const FILES_AT_A_TIME = 8;
+
+export interface FeedingOptions {
+  readonly backlog: number;
+  readonly limit: number | null;
+  readonly priority: Priority;
+  readonly onProgress: (progress: FeedProgress) => void;
+}
+
+/** The sources that a command names, and the roots they lie in. */
+export interface OpenedSources {
+  readonly sources: readonly ImageSource[];
+  readonly roots: Roots;
+}
+
+/**
+ * @throws UsageError when a source is missing
+ * @throws ConfigError when roots are configured and a source lies in none of them: no worker would read it
+ */
+export async function openSources(
+  config: App["config"],
+  names: readonly string[],
+  encoding: string,
+): Promise<OpenedSources> {
+  const roots = await namedRoots(config.roots ?? []);
+  const sources = await Promise.all(names.map((name) => openSource(name, { roots, encoding })));
+  for (const { folder } of sources) {
+    if (config.roots !== undefined && toReference(folder, roots).root === undefined) {
+      throw new ConfigError(`CARDBATCH_ROOTS: ${folder} lies in none of the roots; add it, or unset CARDBATCH_ROOTS`);
+    }
+  }
+  return { sources, roots };
+}
+
+/** Puts every page of the sources that has no outcome yet on the queue. */
+export async function feedBatch(
+  app: App,
+  batch: Batch,
+  { sources, roots }: OpenedSources,
+  options: FeedingOptions,
+  signal: AbortSignal,
+): Promise<FeedProgress> {
+  await app.batches.rememberRoots(sources.map(({ folder }) => folder));
+  return feed(
+    {
+      batch,
+      sources,
+      roots,
+      priority: options.priority,
+      concurrency: FILES_AT_A_TIME,
+      mostWaiting: options.backlog,
+      limit: options.limit,
+    },
+    {
+      readFacts,
+      admit: (pages) => app.batches.admit(batch, pages),
+      enqueue: async (jobs) => {
+        await app.images.add(jobs);
+        app.emit({ type: "enqueued", count: jobs.length });
+      },
+      fail: (page) => failUnreadable(app, batch, page),
+      backlog: () => app.images.backlog(),
+      sealReference: (image) => sealReference(image, batch.name, app.vault),
+      onProgress: options.onProgress,
+      sleep: async (ms, stop) => void (await sleep(ms, undefined, { signal: stop })),
+    },
+    signal,
+  );
+}
+
+async function readFacts(path: string, root: string, signal: AbortSignal) {
+  const { bytes } = await openImage(path, { root, signal });
+  return { key: digestImage(bytes), pages: pagesOf(bytes), isImage: sniffFormat(bytes) !== null };
+}
+
+/** A file whose pages cannot be counted is one page, which the worker will say what is wrong with. */
+function pagesOf(bytes: Buffer): number {
+  try {
+    return countPages(bytes);
+  } catch {
+    return 1;
+  }
+}
+
+async function failUnreadable(app: App, batch: Batch, { request, listed, failure }: UnreadablePage): Promise<void> {
+  const facts = {
+    request,
+    imageKey: null,
+    page: 0,
+    name: await nameSource(listed.source, request, app.vault),
+    batch: batch.name,
+    ref: listed.ref,
+    calls: 0,
+    attempts: 1,
+    finishedAt: new Date(),
+  };
+  const record = recordFailure(facts, failure, null);
+  await app.outcomes.publish(record, batch.destination, batch.generation);
+  app.emit({ type: "finished", record, durationMs: 0 });
+}

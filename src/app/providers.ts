@@ -1,0 +1,62 @@
+import type { Config, ProviderConfig } from "../config/settings.js";
+import { huaweiWays, onlyWay, shiliuaiWays } from "../config/vendor-auth.js";
+import type { ProviderName } from "../domain/answer.js";
+import type { CardEngine } from "../domain/card-engine.js";
+import { ConfigError } from "../domain/errors.js";
+import type { OcrProvider } from "../domain/provider.js";
+import type { HttpClient } from "../providers/http-client.js";
+import { createHuaweiProvider } from "../providers/huawei/huawei-provider.js";
+import { createLocalProvider } from "../providers/local/local-provider.js";
+import { createShiliuaiProvider } from "../providers/shiliuai/shiliuai-provider.js";
+
+/** Calls a second to a vendor whose limit nobody told. */
+const DEFAULT_VENDOR_RATE = 5;
+
+export interface ProviderParts {
+  readonly http: HttpClient;
+  /** Opened only when the local provider is used. */
+  readonly engine: () => CardEngine;
+}
+
+/** @throws ConfigError naming the settings that are missing or contradict each other */
+export function buildProvider(name: ProviderName, config: Config, parts: ProviderParts): OcrProvider {
+  const deps = { clock: { now: () => Date.now() }, http: parts.http };
+  const allowHttpHosts = config.allowHttp;
+  switch (name) {
+    case "huawei": {
+      const { endpoint, projectId, enterpriseProjectId, timeoutMs } = config.huawei;
+      if (endpoint === undefined)
+        throw missing("CARDBATCH_HUAWEI_ENDPOINT", "such as ocr.cn-north-4.myhuaweicloud.com");
+      if (projectId === undefined)
+        throw missing("CARDBATCH_HUAWEI_PROJECT_ID", "the project id in the endpoint's region");
+      const choices =
+        "CARDBATCH_HUAWEI_TOKEN, or _ACCESS_KEY and _SECRET_KEY, or _IAM_ENDPOINT, _IAM_DOMAIN, _IAM_USER and _IAM_PASSWORD";
+      const auth = onlyWay("huawei", huaweiWays(config), choices);
+      return createHuaweiProvider({ endpoint, projectId, enterpriseProjectId, auth, timeoutMs, allowHttpHosts }, deps);
+    }
+    case "shiliuai": {
+      const { endpoint, timeoutMs } = config.shiliuai;
+      const choices = "CARDBATCH_SHILIUAI_APP_CODE, or _APP_KEY and _APP_SECRET";
+      const auth = onlyWay("shiliuai", shiliuaiWays(config), choices);
+      return createShiliuaiProvider({ endpoint, auth, timeoutMs, allowHttpHosts }, deps);
+    }
+    case "local":
+      return createLocalProvider(parts.engine());
+  }
+}
+
+/** Calls a second that the account allows; null: nothing limits it. */
+export function rateOf(name: ProviderName, settings: ProviderConfig): number | null {
+  return settings.rate ?? (name === "local" ? null : DEFAULT_VENDOR_RATE);
+}
+
+/** Calls that one process keeps in flight: enough for a vendor that takes two seconds to answer. */
+export function concurrencyOf(name: ProviderName, settings: ProviderConfig, threads: number): number {
+  if (settings.concurrency !== undefined) return settings.concurrency;
+  if (name === "local") return threads + 1;
+  return Math.min(256, Math.max(32, Math.ceil(2 * (rateOf(name, settings) ?? DEFAULT_VENDOR_RATE))));
+}
+
+function missing(setting: string, example: string): ConfigError {
+  return new ConfigError(`${setting}: missing; ${example}`);
+}

@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { App } from "../app.js";
+import type { ProviderName } from "../domain/answer.js";
+import type { Batch, BatchCounts } from "../domain/batch.js";
+import type { StopSignals } from "../domain/dispatcher.js";
+import { type CardbatchError, type ErrorCode, ProviderError, UsageError } from "../domain/errors.js";
+import type { FeedProgress } from "../intake/feed.js";
+import { toReference } from "../intake/source.js";
+import { feedBatch, type OpenedSources } from "./feeding.js";
+import { thresholdsOf } from "./thresholds.js";
+import { startWorking, type Working } from "./working.js";
+import { startWriting } from "./writing.js";
+
+const LOOK_MS = 200;
+/** So long nothing may be left to do while requests have no outcome; then the sources are gone through once more. */
+const LOST_MS = 5000;
+/** How long a stopped run waits for its last outcomes to be written. */
+const LEFTOVERS_MS = 10_000;
+
+export interface RunBatchOptions {
+  readonly name: string;
+  readonly sources: OpenedSources;
+  readonly providers: readonly ProviderName[];
+  readonly destination: string;
+  readonly out: string;
+  readonly concurrency: number | null;
+  readonly limit: number | null;
+  readonly backlog: number;
+  readonly refresh: boolean;
+  /** How long a provider may not work before the run gives up. @unit milliseconds */
+  readonly patienceMs: number;
+  readonly onProgress: (progress: RunProgress) => void;
+}
+
+/** Where a run stands, several times a second. */
+export interface RunProgress {
+  readonly counts: BatchCounts;
+  readonly feed: FeedProgress;
+  readonly allowedRate: number | null;
+}
+
+/** Why a run ended before its batch was complete. */
+export type Ending =
+  | { readonly kind: "complete" }
+  | { readonly kind: "interrupted" }
+  | { readonly kind: "provider-stopped"; readonly error: CardbatchError }
+  | { readonly kind: "provider-unavailable"; readonly error: CardbatchError }
+  /** Nothing is left to do, yet requests have no outcome. */
+  | { readonly kind: "lost" };
+
+export interface RunResult {
+  readonly batch: Batch;
+  readonly before: BatchCounts;
+  readonly counts: BatchCounts;
+  readonly feed: FeedProgress;
+  readonly folder: string;
+  readonly ending: Ending;
+  readonly seconds: number;
+}
+
+const NOTHING_FED: FeedProgress = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
+
+/**
+ * Enqueues, works and drains in one process until every page of the sources has its outcome written down, or somebody or
+ * something stops it; then it can be called again and goes on where it was.
+ * @throws UsageError when the batch is live elsewhere, or the sources hold no image
+ */
+export async function runBatch(app: App, options: RunBatchOptions, stop: StopSignals): Promise<RunResult> {
+  const startedAt = performance.now();
+  if (!(await app.presence.acquire(`batch:${options.name}`))) {
+    throw new UsageError(`batch ${options.name}: another run of it is live; wait for it, or name another --batch`);
+  }
+  const { name, providers, destination, refresh } = options;
+  const thresholds = thresholdsOf(app.config);
+  const sources = sourceFolders(options.sources);
+  const batch = await app.batches.open({ name, providers, destination, sources, thresholds, refresh });
+  const ended = new AbortController();
+  const signals = { soft: AbortSignal.any([stop.soft, ended.signal]), hard: stop.hard };
+
+  const writing = await startWriting(app, options.out, destination, batch);
+  const before = await app.batches.counts(name);
+  const working = await startWorking(app, { providers, concurrency: options.concurrency, stop: signals });
+  const feeding = startFeeding(app, batch, options, signals.soft);
+  const ending = await watch(app, options, working, feeding, stop.soft);
+
+  ended.abort();
+  await feeding.done.catch(() => {});
+  await working.close();
+  if (ending.kind !== "complete") await drainLeftovers(app, destination);
+  await writing.close();
+  const counts = await app.batches.counts(name);
+  if (counts.found === 0 && ending.kind === "complete") throw new UsageError("the sources hold no image");
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { batch, before, counts, feed: feeding.progress(), folder: writing.folder, ending, seconds };
+}
+
+function sourceFolders({ sources, roots }: OpenedSources) {
+  return sources.map(({ folder }) => toReference(folder, roots));
+}
+
+interface Feeding {
+  readonly done: Promise<void>;
+  readonly progress: () => FeedProgress;
+  again(): Promise<void>;
+}
+
+function startFeeding(app: App, batch: Batch, options: RunBatchOptions, signal: AbortSignal): Feeding {
+  let progress = NOTHING_FED;
+  const onProgress = (now: FeedProgress) => {
+    progress = now;
+  };
+  const { backlog, limit } = options;
+  const once = async () => {
+    await feedBatch(app, batch, options.sources, { backlog, limit, priority: "batch", onProgress }, signal);
+    await app.batches.setFed(batch.name, true);
+  };
+  return { done: once(), progress: () => progress, again: once };
+}
+
+/** Looks at the batch until it is complete or cannot go on. */
+async function watch(
+  app: App,
+  options: RunBatchOptions,
+  working: Working,
+  feeding: Feeding,
+  signal: AbortSignal,
+): Promise<Ending> {
+  let feedError: unknown = null;
+  feeding.done.catch((error: unknown) => {
+    feedError = error;
+  });
+  const health = watchHealth(app, options.patienceMs);
+  let idleSince: number | null = null;
+  let fedAgain = false;
+  for (;;) {
+    if (signal.aborted) return { kind: "interrupted" };
+    if (feedError !== null) throw feedError;
+    const counts = await app.batches.counts(options.name);
+    const allowedRate = options.providers.map((name) => working.pace(name)?.allowedRate() ?? null)[0] ?? null;
+    options.onProgress({ counts, feed: feeding.progress(), allowedRate });
+    app.metrics.setBatch(counts);
+    if (counts.fed && counts.pending <= 0) return { kind: "complete" };
+    const stopped = stoppedBy(options.providers, working);
+    if (stopped !== null) return { kind: "provider-stopped", error: stopped };
+    const unavailable = health();
+    if (unavailable !== null) return { kind: "provider-unavailable", error: unavailable };
+    const isIdle =
+      counts.fed && (await app.images.unfinished()) + (await app.outcomes.unread(options.destination)) === 0;
+    idleSince = isIdle ? (idleSince ?? performance.now()) : null;
+    if (idleSince !== null && performance.now() - idleSince > LOST_MS) {
+      if (fedAgain) return { kind: "lost" };
+      fedAgain = true;
+      idleSince = null;
+      await feeding.again();
+    }
+    await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** The error that stopped the providers, when all of them are stopped. */
+function stoppedBy(providers: readonly ProviderName[], working: Working): CardbatchError | null {
+  const errors = providers.map((name) => working.dispatcher(name)?.stoppedBy() ?? null);
+  return errors.every((error) => error !== null) ? (errors[0] ?? null) : null;
+}
+
+const TROUBLE: ReadonlySet<ErrorCode> = new Set(["provider-unavailable", "provider-timeout", "provider-connection"]);
+
+/** Tells when no call has worked for longer than patience allows. */
+function watchHealth(app: App, patienceMs: number): () => CardbatchError | null {
+  let troubleSince: number | null = null;
+  let code: ErrorCode = "provider-unavailable";
+  app.onEvent((event) => {
+    if (event.type === "called" && !TROUBLE.has(event.result as ErrorCode)) troubleSince = null;
+    if (event.type === "put-back" && TROUBLE.has(event.code)) {
+      troubleSince ??= performance.now();
+      code = event.code;
+    }
+  });
+  return () => {
+    if (troubleSince === null || performance.now() - troubleSince < patienceMs) return null;
+    return new ProviderError(code, "no call has worked for longer than --patience allows");
+  };
+}
+
+/** What was finished before the stop is written down before the end. */
+async function drainLeftovers(app: App, destination: string): Promise<void> {
+  const deadline = performance.now() + LEFTOVERS_MS;
+  while ((await app.outcomes.unread(destination)) > 0 && performance.now() < deadline) await sleep(LOOK_MS / 4);
+}

@@ -1,0 +1,244 @@
+import { realpath } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { isAbsolute } from "node:path";
+import type { App } from "../app.js";
+import { createDispatcher } from "../dispatch/dispatch-page.js";
+import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
+import type { Batch } from "../domain/batch.js";
+import type { CardEngine } from "../domain/card-engine.js";
+import type { Dispatcher, StopSignals } from "../domain/dispatcher.js";
+import { ConfigError } from "../domain/errors.js";
+import type { Pace } from "../domain/pace.js";
+import { nameSchema, requestId } from "../domain/payload.js";
+import { createEnginePool } from "../engine/pool.js";
+import { countPages } from "../image/inspect-page.js";
+import { digestImage, openImage } from "../image/open-image.js";
+import { prepareImage } from "../image/prepare-image.js";
+import { createHttpClient } from "../providers/http-client.js";
+import { createImageWorker, type ImageWorker } from "../queue/image-worker.js";
+import { createLedger } from "../queue/ledger.js";
+import { FIRST_GENERATION } from "../queue/mark.js";
+import { createPace } from "../queue/pace.js";
+import { guardPreparing } from "../queue/prepare-guard.js";
+import { recordFailure } from "../recognition/make-record.js";
+import { createRecognizer } from "../recognition/recognize-card.js";
+import type { ReadableRoots } from "../recognition/resolve-reference.js";
+import { judge } from "../verify/judge.js";
+import { normalizeAnswer } from "../verify/normalize-answer.js";
+import { buildProvider, concurrencyOf, rateOf } from "./providers.js";
+import { thresholdsOf } from "./thresholds.js";
+
+const DAY_MS = 24 * 3600_000;
+/** How stale what a worker knows of a batch, and of the roots, may be. */
+const KNOWN_MS = 1000;
+
+export interface WorkingOptions {
+  /** Those that must be usable; others are, if their settings are there. */
+  readonly providers: readonly ProviderName[];
+  /** Jobs worked on at a time; null: what the providers' settings make of it. */
+  readonly concurrency: number | null;
+  readonly stop: StopSignals;
+}
+
+export interface Working {
+  readonly dispatcher: (provider: ProviderName) => Dispatcher | null;
+  readonly pace: (provider: ProviderName) => Pace | null;
+  readonly concurrency: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a worker: every provider that can be used gets its lane, and jobs are taken until it is closed.
+ * @throws ConfigError when one of `options.providers` lacks settings
+ */
+export async function startWorking(app: App, options: WorkingOptions): Promise<Working> {
+  const lanes = await openLanes(app, options);
+  const settings = [...lanes.keys()].map((name) => concurrencyOf(name, app.config[name], availableParallelism()));
+  const concurrency = options.concurrency ?? Math.max(...settings);
+  const dispatcher = (name: ProviderName) => lanes.get(name)?.dispatcher ?? null;
+  const worker = createWorker(app, { ...options, concurrency }, dispatcher);
+  return {
+    dispatcher,
+    pace: (name) => lanes.get(name)?.pace ?? null,
+    concurrency,
+    close: async () => {
+      await worker.close();
+      for (const lane of lanes.values()) await lane.close();
+    },
+  };
+}
+
+interface Lane {
+  readonly dispatcher: Dispatcher;
+  readonly pace: Pace | null;
+  close(): Promise<void>;
+}
+
+async function openLanes(app: App, { providers }: WorkingOptions): Promise<ReadonlyMap<ProviderName, Lane>> {
+  const threads = availableParallelism();
+  const connections = Math.max(...PROVIDER_NAMES.map((name) => concurrencyOf(name, app.config[name], threads)));
+  const { httpsProxy, noProxy } = app.config;
+  const http = createHttpClient({ connections, httpsProxy, noProxy });
+  let engine: CardEngine | null = null;
+  const parts = {
+    http,
+    engine: () => {
+      engine ??= createEnginePool();
+      return engine;
+    },
+  };
+  app.defer(async () => {
+    await engine?.close();
+    await http.close();
+  });
+  const ledger = createLedger(app.redis, app.keys, {
+    presence: app.presence.id,
+    retentionMs: app.config.retentionDays * DAY_MS,
+  });
+  const lanes = new Map<ProviderName, Lane>();
+  for (const name of PROVIDER_NAMES) {
+    const provider = tryBuild(name, () => buildProvider(name, app.config, parts), providers.includes(name));
+    if (provider === null) continue;
+    const rate = rateOf(name, app.config[name]);
+    const { burst, timeoutMs } = app.config[name];
+    const paceOptions = { provider: name, account: provider.account, burst, presence: app.presence.id };
+    const pace = rate === null ? null : await createPace(app.redis, app.keys, { ...paceOptions, rate });
+    const { sealAnswer, openAnswer } = app.vault;
+    const dispatcher = createDispatcher(
+      { provider, pace, timeoutMs },
+      { ledger, sealAnswer, openAnswer, emit: app.emit },
+    );
+    lanes.set(name, {
+      dispatcher,
+      pace,
+      close: async () => {
+        await pace?.close();
+        await provider.close();
+      },
+    });
+  }
+  return lanes;
+}
+
+/** A provider that nobody asked for by name may lack its settings. */
+function tryBuild<T>(_name: ProviderName, build: () => T, isNeeded: boolean): T | null {
+  try {
+    return build();
+  } catch (error) {
+    if (error instanceof ConfigError && !isNeeded) return null;
+    throw error;
+  }
+}
+
+function createWorker(
+  app: App,
+  options: WorkingOptions & { readonly concurrency: number },
+  dispatcher: (provider: ProviderName) => Dispatcher | null,
+): ImageWorker {
+  const { redis, keys, batches, images, outcomes, vault } = app;
+  const roots = remembered(() => readableRoots(app));
+  const known = new Map<string, () => Promise<Batch>>();
+  const batchOf = (name: string) => {
+    const lookup =
+      known.get(name) ?? remembered(async () => (await batches.get(name)) ?? unopened(app, name, options.providers));
+    known.set(name, lookup);
+    return lookup();
+  };
+  const recognizer = createRecognizer({
+    readableRoots: roots,
+    openImage: async (path, root, signal) => (await openImage(path, { root, signal })).bytes,
+    digestImage,
+    countPages,
+    prepareImage: (bytes, page, bounds, request, signal) =>
+      prepareImage(bytes, page, bounds, signal, (decode) => guardPreparing(redis, keys, request, decode)),
+    dispatcher,
+    normalize: normalizeAnswer,
+    judge,
+    vault,
+    now: () => new Date(),
+    random: Math.random,
+  });
+  return createImageWorker(redis, keys, options, {
+    recognize: recognizer.recognize,
+    batch: batchOf,
+    publish: outcomes.publish,
+    isFull: outcomes.isFull,
+    addPages: async (pages, batch) => {
+      const due = await batches.admit(batch, pages);
+      await images.add(pages.filter((_, i) => due[i]));
+    },
+    refuse: refuseJob,
+    emit: app.emit,
+  });
+}
+
+/** What stands in for a batch that no run or enqueue has opened: jobs of other services. */
+function unopened(app: App, name: string, providers: readonly ProviderName[]): Batch {
+  return {
+    name,
+    destination: null,
+    sources: [],
+    providers,
+    thresholds: thresholdsOf(app.config),
+    generation: FIRST_GENERATION,
+    refreshSinceMs: 0,
+  };
+}
+
+/** The folders that jobs may read: those configured, or else those that run and enqueue have named. */
+export async function readableRoots(app: App): Promise<ReadableRoots> {
+  const named = await namedRoots(app.config.roots ?? []);
+  return { named, folders: app.config.roots === undefined ? await app.batches.rememberedRoots() : [] };
+}
+
+/** `name=/folder` as a map, links resolved. @throws ConfigError for an entry that makes no sense */
+export async function namedRoots(entries: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const roots = new Map<string, string>();
+  for (const entry of entries) {
+    const [, name, folder] = /^([^=]+)=(.+)$/.exec(entry) ?? [];
+    if (name === undefined || folder === undefined || !isAbsolute(folder) || !nameSchema.safeParse(name).success) {
+      throw new ConfigError("CARDBATCH_ROOTS: takes name=/absolute/folder, several separated by commas");
+    }
+    const path = await realpath(folder).catch(() => {
+      throw new ConfigError(`CARDBATCH_ROOTS: ${name}: there is no folder ${folder}`);
+    });
+    roots.set(name, path);
+  }
+  return roots;
+}
+
+/** The outcome of a job that does not fit the schema: as much of it as can be trusted, and nothing of what cannot. */
+function refuseJob(jobId: string, data: unknown) {
+  const fields = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
+  const nameOf = (field: string) => nameSchema.safeParse(fields[field]).data ?? null;
+  const batch = nameOf("batch") ?? "invalid";
+  const facts = {
+    request: requestId(batch, `job:${jobId}`, 0, null),
+    imageKey: null,
+    page: 0,
+    name: { source: "" },
+    batch,
+    ref: null,
+    calls: 0,
+    attempts: 1,
+    finishedAt: new Date(),
+  };
+  const failure = { code: "payload-invalid", message: "the job's data were refused" } as const;
+  return { record: recordFailure(facts, failure, null), destination: nameOf("destination") };
+}
+
+/** Asks again once what is known is older than a second. */
+function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | null = null;
+  let untilMs = 0;
+  return () => {
+    if (known === null || performance.now() > untilMs) {
+      untilMs = performance.now() + KNOWN_MS;
+      known = ask();
+      known.catch(() => {
+        known = null;
+      });
+    }
+    return known;
+  };
+}

@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import { realpathSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { App } from "../app.js";
+import { acquireLock } from "../bootstrap/file-lock.mjs";
+import { PROVIDER_NAMES } from "../domain/answer.js";
+import type { Batch } from "../domain/batch.js";
+import { UsageError } from "../domain/errors.js";
+import type { OutcomeRecord } from "../domain/record.js";
+import { policyOf } from "../queue/batches.js";
+import { NO_GENERATION } from "../queue/mark.js";
+import { createOutcomeReader } from "../queue/outcome-reader.js";
+import { createRecorder, type Recorder } from "../queue/recorder.js";
+import { compact } from "../results/compact.js";
+import { createDrain } from "../results/drain.js";
+import { openOut } from "../results/open-out.js";
+
+/** The end of the line: outcomes of one destination on their way into one folder. */
+export interface Writing {
+  readonly folder: string;
+  recorded(): number;
+  /** Ends reading, writes what was read, brings the files to one line a request. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens an `--out` folder and starts to write a destination's outcomes into it.
+ * @param batch the one batch that goes there; null: whatever comes, and nothing is known of it beforehand
+ * @throws UsageError when another process writes the folder, or another folder is this batch's
+ */
+export async function startWriting(
+  app: App,
+  folder: string,
+  destination: string | null,
+  batch: Batch | null,
+): Promise<Writing> {
+  const path = resolve(folder);
+  await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`--out ${folder}: cannot be made (${error.code})`);
+  });
+  const sinkId = createHash("sha256").update(realpathSync(path)).digest("base64url").slice(0, 16);
+  const recorder = createRecorder(app.redis, app.keys, sinkId);
+  const { sink, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch));
+  if (batch !== null) {
+    await app.batches.setSink(batch.name, sinkId);
+    await recorder.setPolicy(policyOf(batch));
+  }
+  const drain = createDrain({
+    sink,
+    commit: recorder.commit,
+    isRecorded: recorder.has,
+    emit: app.emit,
+    sleep: async (ms, signal) => void (await sleep(ms, undefined, { signal })),
+  });
+  const reader = createOutcomeReader(app.redis, app.keys, destination, drain.record, app.emit);
+  return {
+    folder: path,
+    recorded: drain.recorded,
+    close: async () => {
+      await reader.close();
+      await drain.close();
+      await sink.close();
+      await compact(path, recorder);
+      release();
+    },
+  };
+}
+
+function outDeps(app: App, sinkId: string, recorder: Recorder, batch: Batch | null) {
+  let accountsLost = false;
+  return {
+    lock: lockFolder,
+    position: recorder.position,
+    unfinishedCompaction: recorder.unfinishedCompaction,
+    compacted: recorder.compacted,
+    isOurs: async () => batch === null || ((await app.batches.sink(batch.name)) ?? sinkId) === sinkId,
+    forget: async () => {
+      accountsLost = batch !== null && Object.keys((await app.batches.counts(batch.name)).providers).length === 0;
+      const policy = await recorder.policy();
+      await recorder.reset();
+      if (policy !== null) await recorder.setPolicy(policy);
+      if (batch !== null && (await app.batches.sink(batch.name)) !== null) await app.batches.reset(batch.name);
+    },
+    restore: async (records: readonly OutcomeRecord[]) => {
+      if (batch === null || records.length === 0) return;
+      const mine = records.filter((record) => record.batch === batch.name);
+      await restoreMarks(app, recorder, batch, mine);
+      if (accountsLost) await restoreCalls(app, batch, mine);
+    },
+    restored: async (position: Readonly<Record<string, number>>) => recorder.commit(position, []),
+    onNote: app.surroundings.report,
+  };
+}
+
+/** Takes lines of an earlier run back into the marks; as done, unless they were judged by another policy. */
+async function restoreMarks(
+  app: App,
+  recorder: Recorder,
+  batch: Batch,
+  records: readonly OutcomeRecord[],
+): Promise<void> {
+  const policy = await recorder.policy();
+  const generation = policy === null || policy === policyOf(batch) ? batch.generation : NO_GENERATION;
+  const admissions = records.map(({ request, image, outcome }) => ({
+    request,
+    // A duplicate does not own its image.
+    imageKey: outcome === "duplicate" ? null : image.key,
+    page: image.page,
+  }));
+  await app.batches.admit(batch, admissions);
+  const outcomes = records.map((record) => ({ record, generation }));
+  await recorder.commit(null, outcomes);
+}
+
+/** What the lines tell of calls; of the billable ones among them the least that it can have been. */
+async function restoreCalls(app: App, batch: Batch, records: readonly OutcomeRecord[]): Promise<void> {
+  for (const name of PROVIDER_NAMES) {
+    const its = records.filter((record) => record.provider?.name === name && record.calls > 0);
+    const calls = its.reduce((sum, record) => sum + record.calls, 0);
+    const billable = name === "local" ? 0 : its.filter((record) => record.outcome !== "failed").length;
+    if (calls > 0) await app.batches.addCalls(batch.name, name, calls, billable);
+  }
+}
+
+async function lockFolder(folder: string): Promise<() => void> {
+  const busy = new AbortController();
+  try {
+    return await acquireLock(`${folder}/.lock`, { signal: busy.signal, onWait: () => busy.abort() });
+  } catch (error) {
+    if (busy.signal.aborted) throw new UsageError(`--out ${folder}: another process is writing there`);
+    throw error;
+  }
+}

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { openSources } from "../app/feeding.js";
+import { startWriting, type Writing } from "../app/writing.js";
+import { type App, openApp } from "../app.js";
+import type { Batch, BatchCounts } from "../domain/batch.js";
+import { UsageError } from "../domain/errors.js";
+import { startMetricsServer } from "../http/metrics-server.js";
+import type { Context } from "./context.js";
+import { EXIT } from "./exit-codes.js";
+import { count, plural } from "./format.js";
+import { finish } from "./run.js";
+import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import { summaryText } from "./summary-text.js";
+import { createPaint } from "./terminal.js";
+
+const LOOK_MS = 200;
+const TELL_EVERY_MS = 5000;
+
+export function addDrain(program: Command, context: Context, exit: (code: number) => void): void {
+  addRunOptions(program.command("drain").argument("[source...]", "the sources that the batch was enqueued from"))
+    .description("write outcomes down, until SIGTERM; with --batch until the batch is complete")
+    .action(async (sources: string[], options: RunOptions) => exit(await drain(sources, options, context)));
+}
+
+async function drain(names: readonly string[], options: RunOptions, context: Context): Promise<number> {
+  const config = context.config(options.config);
+  const name = options.batch ?? (names.length === 0 ? null : await batchOfSources(names, options, context));
+  const app = await openApp(config, context.surroundings, context.stop.soft);
+  try {
+    await startMetricsServer(config, app.metrics, app.defer, context.terminal.message);
+    return name === null
+      ? await drainDestination(app, options, context)
+      : await drainBatch(app, name, options, context);
+  } finally {
+    await app.close();
+  }
+}
+
+async function batchOfSources(names: readonly string[], options: RunOptions, context: Context): Promise<string> {
+  const config = context.config(options.config);
+  const { sources } = await openSources(config, names, options.encoding);
+  return defaultBatchName(sources, namedProviders(options.provider, config));
+}
+
+/** Writes whatever comes to a destination. */
+async function drainDestination(app: App, options: RunOptions, { terminal, stop }: Context): Promise<number> {
+  const destination = options.destination ?? null;
+  const writing = await startWriting(app, options.out, destination, null);
+  terminal.message(`writing outcomes of ${destination ?? "the default destination"} to ${writing.folder}`);
+  if (!stop.soft.aborted) await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+  await writing.close();
+  terminal.message(`stopped; ${plural(writing.recorded(), "outcome")} written`);
+  return EXIT.ok;
+}
+
+/** Writes one batch's outcomes until all are there. */
+async function drainBatch(app: App, name: string, options: RunOptions, context: Context): Promise<number> {
+  const { terminal, stop } = context;
+  const startedAt = performance.now();
+  const batch = await waitForBatch(app, name, context);
+  if (batch === null) return EXIT.interrupted;
+  const before = await app.batches.counts(name);
+  const writing = await startWriting(app, options.out, options.destination ?? batch.destination, batch);
+  terminal.message(`writing outcomes of batch ${name} to ${writing.folder}`);
+  const isComplete = await watchBatch(app, name, writing, context);
+  await writing.close();
+  const counts = await app.batches.counts(name);
+  const feed = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
+  const ending = { kind: isComplete ? "complete" : "interrupted" } as const;
+  const seconds = (performance.now() - startedAt) / 1000;
+  const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds };
+  const { summary, accuracy } = await finish(app, result, options);
+  if (options.json === true) terminal.data(JSON.stringify({ ...summary, accuracy }));
+  else {
+    const shown = {
+      summary,
+      accuracy,
+      truth: options.truth ?? null,
+      sources: [name],
+      folder: options.out,
+      ending,
+      prices: {},
+    };
+    terminal.message(summaryText(shown, createPaint(terminal.color)));
+  }
+  if (!isComplete) return stop.soft.aborted ? EXIT.interrupted : EXIT.someFailed;
+  return summary.failed > 0 && options.tolerateFailures !== true ? EXIT.someFailed : EXIT.ok;
+}
+
+/** A drain may be started before its enqueue. */
+async function waitForBatch(app: App, name: string, { terminal, stop }: Context): Promise<Batch | null> {
+  let told = false;
+  while (!stop.soft.aborted) {
+    const batch = await app.batches.get(name);
+    if (batch !== null) {
+      const sink = await app.batches.sink(name);
+      if (sink === undefined) throw new UsageError(`batch ${name}: nothing is known of it`);
+      return batch;
+    }
+    if (!told) terminal.message(`batch ${name} is not enqueued yet; waiting for it`);
+    told = true;
+    await sleep(LOOK_MS, undefined, { signal: stop.soft }).catch(() => {});
+  }
+  return null;
+}
+
+async function watchBatch(app: App, name: string, writing: Writing, { terminal, stop }: Context): Promise<boolean> {
+  let toldAtMs = performance.now();
+  while (!stop.soft.aborted) {
+    const counts = await app.batches.counts(name);
+    app.metrics.setBatch(counts);
+    if (counts.fed && counts.pending <= 0) return true;
+    if (performance.now() - toldAtMs > TELL_EVERY_MS) {
+      toldAtMs = performance.now();
+      terminal.message(describe(counts, writing));
+    }
+    await sleep(LOOK_MS, undefined, { signal: stop.soft }).catch(() => {});
+  }
+  return false;
+}
+
+function describe(counts: BatchCounts, writing: Writing): string {
+  return `${count(counts.found - counts.pending)} of ${count(counts.found)} written, ${count(writing.recorded())} of them now`;
+}

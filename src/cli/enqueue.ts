@@ -1,0 +1,70 @@
+import type { Command } from "commander";
+import { feedBatch, openSources } from "../app/feeding.js";
+import { thresholdsOf } from "../app/thresholds.js";
+import { type App, openApp } from "../app.js";
+import { UsageError } from "../domain/errors.js";
+import { toReference } from "../intake/source.js";
+import type { Context } from "./context.js";
+import { EXIT } from "./exit-codes.js";
+import { count, plural } from "./format.js";
+import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+
+/** How often somebody who waits for workers is told so. */
+const TELL_EVERY_MS = 5000;
+
+export function addEnqueue(program: Command, context: Context, exit: (code: number) => void): void {
+  addRunOptions(program.command("enqueue").argument("<source...>", "folders, files, globs or manifests"))
+    .description("put the images of the sources on the queue; workers and a drain elsewhere do the rest")
+    .action(async (sources: string[], options: RunOptions) => exit(await enqueue(sources, options, context)));
+}
+
+async function enqueue(names: readonly string[], options: RunOptions, context: Context): Promise<number> {
+  const { terminal, stop, surroundings } = context;
+  const config = context.config(options.config);
+  const providers = namedProviders(options.provider, config);
+  const opened = await openSources(config, names, options.encoding);
+  const name = options.batch ?? defaultBatchName(opened.sources, providers);
+  const app = await openApp(config, surroundings, stop.soft);
+  try {
+    if (!(await app.presence.acquire(`batch:${name}`))) {
+      throw new UsageError(`batch ${name}: another run of it is live; wait for it, or name another --batch`);
+    }
+    const batch = await app.batches.open({
+      name,
+      providers,
+      destination: options.destination ?? name,
+      sources: opened.sources.map(({ folder }) => toReference(folder, opened.roots)),
+      thresholds: thresholdsOf(config),
+      refresh: options.refresh === true,
+    });
+    terminal.message(`batch ${name}; its outcomes: cardbatch drain --batch ${name} --out <folder>`);
+    const onProgress = tellOfWaiting(app, terminal.message);
+    const { backlog, limit = null } = options;
+    const fed = await feedBatch(app, batch, opened, { backlog, limit, priority: "batch", onProgress }, stop.soft);
+    await app.batches.setFed(name, true);
+    if (fed.listed === 0) throw new UsageError("the sources hold no image");
+    const done = fed.listed - fed.enqueued;
+    const text = `${plural(fed.listed, "page")}: ${count(fed.enqueued)} enqueued, ${count(done)} had their outcome already`;
+    if (options.json === true) terminal.data(JSON.stringify({ batch: name, ...fed }));
+    else terminal.message(text);
+    return EXIT.ok;
+  } finally {
+    await app.close();
+  }
+}
+
+/** Says that enough jobs wait, and when nobody is there to work on them. */
+function tellOfWaiting(
+  app: App,
+  tell: (text: string) => void,
+): (progress: { waiting: boolean; listed: number }) => void {
+  let toldAtMs = 0;
+  return ({ waiting, listed }) => {
+    if (!waiting || performance.now() - toldAtMs < TELL_EVERY_MS) return;
+    toldAtMs = performance.now();
+    void app.images.workers().then((workers) => {
+      const who = workers === 0 ? "nobody works: start `cardbatch worker`" : `${plural(workers, "worker")} busy`;
+      tell(`${count(listed)} listed; waiting for room on the queue (${who})`);
+    });
+  };
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { CardbatchError, ConfigError, UsageError } from "../domain/errors.js";
+import { addCheck } from "./check.js";
+import { type Context, createContext } from "./context.js";
+import { addDemo } from "./demo.js";
+import { addDrain } from "./drain.js";
+import { addEmulate } from "./emulate.js";
+import { addEnqueue } from "./enqueue.js";
+import { addEvaluate } from "./evaluate.js";
+import { EXIT } from "./exit-codes.js";
+import { addKeys } from "./keys.js";
+import { addPanScan } from "./pan-scan.js";
+import { addRecognize } from "./recognize.js";
+import { addReveal } from "./reveal.js";
+import { addRun } from "./run.js";
+import { addWorker } from "./worker.js";
+
+/** In the order that help lists them. */
+const COMMANDS = [
+  addRun,
+  addEnqueue,
+  addWorker,
+  addDrain,
+  addCheck,
+  addRecognize,
+  addEvaluate,
+  addEmulate,
+  addReveal,
+  addKeys,
+  addPanScan,
+  addDemo,
+];
+
+const context = createContext();
+process.exitCode = await main(process.argv, context);
+
+/** @returns the exit code */
+async function main(argv: readonly string[], { terminal, surroundings, stoppedBy }: Context): Promise<number> {
+  let code: number = EXIT.ok;
+  const exit = (its: number) => {
+    code = its;
+  };
+  const program = new Command("cardbatch")
+    .description("Reads bank cards out of scanned archives in bulk, at a vendor's full quota and never over it.")
+    .version(surroundings.version)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeErr: (text) => terminal.raw(text) });
+  for (const add of COMMANDS) add(program, context, exit);
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    return failed(error, context, stoppedBy() !== null);
+  }
+}
+
+function failed(error: unknown, { terminal }: Context, isStopped: boolean): number {
+  // Commander has told what is wrong; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof UsageError || error instanceof ConfigError) {
+    terminal.message(`cardbatch: ${error.message}`);
+    return error instanceof UsageError ? EXIT.usage : EXIT.configuration;
+  }
+  if (isStopped) return EXIT.interrupted;
+  if (error instanceof CardbatchError) {
+    terminal.message(`cardbatch: ${error.message}: ${error.hint}`);
+    return EXIT.someFailed;
+  }
+  terminal.message(`cardbatch: unexpected fault\n${error instanceof Error ? error.stack : String(error)}`);
+  return EXIT.someFailed;
+}

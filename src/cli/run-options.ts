@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { type Command, InvalidArgumentError } from "commander";
+import type { Config } from "../config/settings.js";
+import { rateSchema } from "../config/settings.js";
+import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
+import { ConfigError, UsageError } from "../domain/errors.js";
+import { nameSchema } from "../domain/payload.js";
+import type { ImageSource } from "../intake/source.js";
+import { parseDuration } from "./format.js";
+
+/** The options that run, enqueue and drain share, as they come from the command line. */
+export interface RunOptions {
+  readonly provider?: string;
+  readonly out: string;
+  readonly batch?: string;
+  readonly csv?: true;
+  readonly rate?: number;
+  readonly concurrency?: number;
+  readonly limit?: number;
+  readonly backlog: number;
+  readonly refresh?: true;
+  readonly patience: number;
+  readonly tolerateFailures?: true;
+  readonly destination?: string;
+  readonly encoding: string;
+  readonly truth?: string;
+  readonly config?: string;
+  readonly json?: true;
+  readonly metricsFile?: string;
+  /** Failures of pages without a label are meant to be and don't count. */
+  readonly onlyLabelled?: true;
+}
+
+export function addRunOptions(command: Command): Command {
+  return command
+    .option(
+      "--provider <names>",
+      "huawei, shiliuai or local; of several, separated by commas, the next is asked in doubt",
+    )
+    .option("--out <folder>", "where results are written", "out")
+    .option("--batch <name>", "the batch's name; default: made of the sources and providers", parseName)
+    .option("--csv", "also write results.csv")
+    .option("--rate <calls/s>", "calls a second that the vendor allows, such as 20", parseRate)
+    .option("--concurrency <n>", "images worked on at a time", parseWhole)
+    .option("--limit <n>", "take only so many pages", parseWhole)
+    .option("--backlog <n>", "most jobs that may wait", parseWhole, 1000)
+    .option("--refresh", "call again although answered")
+    .option("--patience <time>", "how long to wait for a vendor that does not work", parseTime, 30 * 60_000)
+    .option("--tolerate-failures", "exit 0 although some images failed")
+    .option("--destination <name>", "name of the result queues", parseName)
+    .option("--encoding <label>", "of manifests, such as gb18030", "utf-8")
+    .option("--truth <csv>", "labels to compare the results with")
+    .option("--config <file>", "settings as JSON")
+    .option("--metrics-file <file>", "write the metrics there at the end")
+    .option("--json", "the summary as JSON on stdout");
+}
+
+export function parseWhole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("takes a whole number from 1.");
+  return value;
+}
+
+export function parsePort(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError("takes a port, 0 to 65535.");
+  return value;
+}
+
+function parseRate(text: string): number {
+  const parsed = rateSchema.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError("takes calls a second, such as 20 or 20/s.");
+  return parsed.data;
+}
+
+function parseName(text: string): string {
+  const parsed = nameSchema.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError(`${parsed.error.issues[0]?.message ?? "not a name"}.`);
+  return parsed.data;
+}
+
+export function parseTime(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null) throw new InvalidArgumentError("takes a time such as 90s, 30m or 2h.");
+  return ms;
+}
+
+/**
+ * The providers that were named, by option or setting, in the order they are asked.
+ * @throws ConfigError when none is named: images and money go nowhere by default
+ * @throws UsageError for a name that is none
+ */
+export function namedProviders(option: string | undefined, config: Config): readonly ProviderName[] {
+  const names = option === undefined ? config.provider : option.split(",").map((name) => name.trim());
+  if (names === undefined || names.length === 0) {
+    throw new ConfigError(
+      "no provider is named: use --provider local for the embedded engine, which needs no account, " +
+        "or --provider huawei or shiliuai; CARDBATCH_PROVIDER does the same",
+    );
+  }
+  return [...new Set(names)].map((name) => {
+    const known = PROVIDER_NAMES.find((candidate) => candidate === name);
+    if (known === undefined) throw new UsageError(`--provider ${name}: there are ${PROVIDER_NAMES.join(", ")}`);
+    return known;
+  });
+}
+
+/** The name of a batch that was given none: the same sources and providers are the same batch. */
+export function defaultBatchName(sources: readonly ImageSource[], providers: readonly ProviderName[]): string {
+  const identity = JSON.stringify([sources.map((source) => source.identity).sort(), providers]);
+  return `b-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
+}
+
+/** The settings with what the options say over them. */
+export function applyRunOptions(config: Config, options: RunOptions, providers: readonly ProviderName[]): Config {
+  if (options.rate === undefined) return config;
+  const changed = Object.fromEntries(providers.map((name) => [name, { ...config[name], rate: options.rate }]));
+  return { ...config, ...changed };
+}

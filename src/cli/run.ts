@@ -1,0 +1,155 @@
+import { writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import type { Command } from "commander";
+import { openSources } from "../app/feeding.js";
+import { rateOf } from "../app/providers.js";
+import { type Ending, type RunResult, runBatch } from "../app/run-batch.js";
+import { type App, openApp } from "../app.js";
+import type { ProviderName } from "../domain/answer.js";
+import { SOURCE_FIELD } from "../domain/card-vault.js";
+import { Pan } from "../domain/pan.js";
+import type { OutcomeRecord } from "../domain/record.js";
+import { startMetricsServer } from "../http/metrics-server.js";
+import { type Accuracy, measureAccuracy } from "../results/accuracy.js";
+import { writeCsv } from "../results/csv-file.js";
+import { countFailures, type Summary, summarize, writeSummary } from "../results/summary.js";
+import type { Context } from "./context.js";
+import { EXIT } from "./exit-codes.js";
+import { createProgress } from "./progress.js";
+import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import { summaryText } from "./summary-text.js";
+import { createPaint } from "./terminal.js";
+
+export function addRun(program: Command, context: Context, exit: (code: number) => void): void {
+  addRunOptions(
+    program.command("run").argument("<source...>", "folders, files, globs or manifests (.txt, .csv, .ndjson)"),
+  )
+    .description("read the cards of the sources, start to end, in one process; running it again resumes")
+    .action(async (sources: string[], options: RunOptions) => exit(await run(sources, options, context)));
+}
+
+/** @returns the exit code */
+export async function run(names: readonly string[], options: RunOptions, context: Context): Promise<number> {
+  const asConfigured = context.config(options.config);
+  const providers = namedProviders(options.provider, asConfigured);
+  const config = applyRunOptions(asConfigured, options, providers);
+  const sources = await openSources(config, names, options.encoding);
+  const name = options.batch ?? defaultBatchName(sources.sources, providers);
+  const app = await openApp(config, context.surroundings, context.stop.soft);
+  try {
+    await startMetricsServer(app.config, app.metrics, app.defer, context.terminal.message);
+    announce(app, name, providers, context);
+    const progress = createProgress(context.terminal);
+    app.onEvent(progress.observe);
+    const result = await runBatch(
+      app,
+      {
+        name,
+        sources,
+        providers,
+        destination: options.destination ?? name,
+        out: options.out,
+        concurrency: options.concurrency ?? null,
+        limit: options.limit ?? null,
+        backlog: options.backlog,
+        refresh: options.refresh === true,
+        patienceMs: options.patience,
+        onProgress: progress.show,
+      },
+      context.stop,
+    );
+    progress.done();
+    const report = await finish(app, result, options);
+    print(app, result, report, names, options, context);
+    return exitCode(result.ending, report, options);
+  } finally {
+    context.terminal.live(null);
+    await app.close();
+  }
+}
+
+function announce(app: App, batch: string, providers: readonly ProviderName[], { terminal }: Context): void {
+  const paces = providers.map((name) => {
+    const rate = rateOf(name, app.config[name]);
+    return rate === null
+      ? name
+      : `${name} at ${rate} calls/s${app.config[name].rate === undefined ? " (the default)" : ""}`;
+  });
+  terminal.message(`batch ${batch}: ${paces.join(", then ")}; Redis: ${app.redisHow}`);
+  if (app.config.allowHttp.length > 0) terminal.message(`plain http is allowed to ${app.config.allowHttp.join(", ")}`);
+}
+
+export interface RunReport {
+  readonly summary: Summary;
+  readonly accuracy: Accuracy | null;
+}
+
+/** Writes what belongs beside the results. */
+export async function finish(
+  app: App,
+  result: RunResult,
+  options: Pick<RunOptions, "truth" | "csv" | "metricsFile">,
+): Promise<RunReport> {
+  const { folder, batch, counts, before, seconds, feed } = result;
+  const summary = summarize({
+    batch: batch.name,
+    counts,
+    before,
+    seconds,
+    ignored: feed.ignored,
+    failures: await countFailures(folder),
+    keyring: app.keyringPath,
+    finishedAt: new Date(),
+  });
+  await writeSummary(folder, summary);
+  if (options.csv === true) await writeCsv(folder);
+  if (options.metricsFile !== undefined) await writeFile(options.metricsFile, await app.metrics.text());
+  const accuracy = options.truth === undefined ? null : await measureAccuracy(folder, options.truth, accuracyDeps(app));
+  return { summary, accuracy };
+}
+
+function accuracyDeps({ vault }: App) {
+  return {
+    fingerprint: (digits: string) => vault.fingerprint(new Pan(digits)),
+    openSource: ({ request, image }: OutcomeRecord) =>
+      vault.openText(image.sourceJwe ?? "", { request, field: SOURCE_FIELD }),
+  };
+}
+
+function print(
+  app: App,
+  result: RunResult,
+  { summary, accuracy }: RunReport,
+  sources: readonly string[],
+  options: RunOptions,
+  { terminal }: Context,
+): void {
+  if (options.json === true) {
+    terminal.data(JSON.stringify({ ...summary, accuracy }));
+    return;
+  }
+  const prices = Object.fromEntries(
+    (["huawei", "shiliuai", "local"] as const).map((name) => [name, app.config[name].price]),
+  );
+  const shown = relative(process.cwd(), result.folder) || ".";
+  const text = summaryText(
+    { summary, accuracy, truth: options.truth ?? null, sources, folder: shown, ending: result.ending, prices },
+    createPaint(terminal.color),
+  );
+  terminal.message(text);
+}
+
+function exitCode(ending: Ending, { summary, accuracy }: RunReport, options: RunOptions): number {
+  const failed = options.onlyLabelled === true ? (accuracy?.failed ?? 0) : summary.failed;
+  switch (ending.kind) {
+    case "interrupted":
+      return EXIT.interrupted;
+    case "provider-stopped":
+    case "provider-unavailable":
+      return EXIT.providerUnavailable;
+    case "lost":
+      return EXIT.someFailed;
+    case "complete":
+      return failed > 0 && options.tolerateFailures !== true ? EXIT.someFailed : EXIT.ok;
+  }
+}

@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import type { Ending } from "../app/run-batch.js";
+import { ERROR_CATALOGUE, type ErrorCode } from "../domain/errors.js";
+import type { Accuracy, Score } from "../results/accuracy.js";
+import type { Summary } from "../results/summary.js";
+import { count, duration, plural } from "./format.js";
+import type { Paint } from "./terminal.js";
+
+export interface SummaryText {
+  readonly summary: Summary;
+  readonly accuracy: Accuracy | null;
+  readonly truth: string | null;
+  readonly sources: readonly string[];
+  readonly folder: string;
+  readonly ending: Ending;
+  readonly prices: Readonly<Record<string, number>>;
+}
+
+/** The summary as a person reads it, and may forward it. */
+export function summaryText(input: SummaryText, paint: Paint): string {
+  const { summary } = input;
+  const rows: [string, string][] = [
+    ["sources", input.sources.join(", ")],
+    ["batch", `${summary.batch}${summary.complete ? "" : paint.yellow("  not complete")}`],
+    ["pages", pages(summary, paint)],
+    ["calls", calls(input)],
+    ["time", time(summary)],
+    ...failures(summary),
+    ...accuracyRows(input, paint),
+    ["results", join(input.folder, "results.ndjson")],
+    ["failures", join(input.folder, "failures.ndjson")],
+    ["keyring", `${summary.keyring}  (back it up: without it no number can be read again)`],
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length));
+  const lines = rows.map(([label, text]) => `  ${paint.dim(label.padEnd(width))}  ${text}`);
+  return ["", ...lines, ...ending(input.ending, paint), ""].join("\n");
+}
+
+function pages(summary: Summary, paint: Paint): string {
+  const { accepted, review, rejected, failed, duplicate, pending } = summary;
+  const parts = [
+    paint.green(`${count(accepted)} accepted`),
+    review > 0 ? paint.yellow(`${count(review)} review`) : "",
+    rejected > 0 ? paint.yellow(`${count(rejected)} rejected`) : "",
+    duplicate > 0 ? plural(duplicate, "duplicate") : "",
+    failed > 0 ? paint.red(`${count(failed)} failed`) : "",
+    pending > 0 ? paint.yellow(`${count(pending)} not done`) : "",
+  ].filter((part) => part !== "");
+  const ignored = summary.ignored > 0 ? paint.dim(`  (${plural(summary.ignored, "other file")} ignored)`) : "";
+  return `${count(summary.found)} found: ${parts.join(", ")}${ignored}`;
+}
+
+function calls({ summary, prices }: SummaryText): string {
+  const parts = Object.entries(summary.providers).map(([name, counts]) => {
+    const billable = name === "local" ? "free" : `${count(counts.billableCalls)} billable`;
+    const uncertain = counts.uncertainCalls > 0 ? `, ${count(counts.uncertainCalls)} uncertain` : "";
+    const price = prices[name] ?? 0;
+    const cost = price > 0 ? `, ${(price * counts.billableCalls).toFixed(2)} in all` : "";
+    const assumed = name === "shiliuai" ? " (assumed: the vendor does not say what it bills)" : "";
+    return `${name} ${count(counts.calls)} (${billable}${uncertain}${cost})${assumed}`;
+  });
+  const earlier = summary.calls - summary.thisRun.calls;
+  const now = earlier > 0 ? `; ${count(summary.thisRun.calls)} of them in this run` : "";
+  return parts.length === 0 ? "none" : parts.join(", ") + now;
+}
+
+function time(summary: Summary): string {
+  const perSecond = summary.thisRun.calls / Math.max(summary.seconds, 0.001);
+  const rate = summary.thisRun.calls > 0 ? `, ${perSecond.toFixed(1)} calls/s` : "";
+  return `${duration(summary.seconds * 1000)}${rate}`;
+}
+
+function failures({ failures: codes }: Summary): [string, string][] {
+  const rows = Object.entries(codes).sort(([, a], [, b]) => b - a);
+  return rows.map(([code, times], i) => {
+    const hint = ERROR_CATALOGUE[code as ErrorCode]?.hint ?? "";
+    return [i === 0 ? "failed" : "", `${count(times)} × ${code}: ${hint}`];
+  });
+}
+
+function accuracyRows({ accuracy, truth }: SummaryText, paint: Paint): [string, string][] {
+  if (accuracy === null || truth === null) return [];
+  const wrong =
+    accuracy.wrongAccepts === 0
+      ? paint.green(`none wrong among ${count(accuracy.accepted)} accepted`)
+      : paint.red(`${count(accuracy.wrongAccepts)} wrong among ${count(accuracy.accepted)} accepted`);
+  const missing = accuracy.missing > 0 ? `; ${plural(accuracy.missing, "labelled page")} not among the results` : "";
+  const others = [
+    ["expiry", accuracy.expiryDate],
+    ["bank", accuracy.bank],
+    ["type", accuracy.type],
+  ] as const;
+  const fields = others
+    .filter(([, score]) => score.labelled > 0)
+    .map(([name, score]) => `${name} ${ofLabelled(score)}`);
+  return [
+    ["accuracy", `${ofLabelled(accuracy.number)} numbers exact, ${wrong}${missing}`],
+    ["", `${fields.join(", ")}; against ${truth}`],
+  ];
+}
+
+function ofLabelled({ right, labelled }: Score): string {
+  const share = labelled === 0 ? "" : ` (${((100 * right) / labelled).toFixed(1)} %)`;
+  return `${count(right)} of ${count(labelled)}${share}`;
+}
+
+function ending(end: Ending, paint: Paint): string[] {
+  switch (end.kind) {
+    case "complete":
+      return [];
+    case "interrupted":
+      return ["", paint.yellow("  Stopped on request. Run the same command again to go on.")];
+    case "provider-stopped":
+    case "provider-unavailable":
+      return ["", paint.red(`  ${end.error.message}: ${end.error.hint}.`), "  Run the same command again to go on."];
+    case "lost":
+      return ["", paint.red("  Some pages have neither an outcome nor a job. Run the same command again.")];
+  }
+}

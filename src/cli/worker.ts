@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { rateOf } from "../app/providers.js";
+import { startWorking } from "../app/working.js";
+import { openApp } from "../app.js";
+import { PROVIDER_NAMES } from "../domain/answer.js";
+import { startMetricsServer } from "../http/metrics-server.js";
+import type { Context } from "./context.js";
+import { EXIT } from "./exit-codes.js";
+import { addRunOptions, applyRunOptions, namedProviders, type RunOptions } from "./run-options.js";
+
+/** How long a worker leaves a stopped provider alone before it looks again. */
+const PROBE_MS = 3600_000;
+
+export function addWorker(program: Command, context: Context, exit: (code: number) => void): void {
+  addRunOptions(program.command("worker"))
+    .description("work on what is enqueued, until SIGTERM; calls under way are finished then")
+    .action(async (options: RunOptions) => exit(await work(options, context)));
+}
+
+async function work(options: RunOptions, { terminal, config: configOf, surroundings, stop }: Context): Promise<number> {
+  const asConfigured = configOf(options.config);
+  const named = options.provider !== undefined || asConfigured.provider !== undefined;
+  const providers = named ? namedProviders(options.provider, asConfigured) : [];
+  const config = applyRunOptions(asConfigured, options, providers.length === 0 ? PROVIDER_NAMES : providers);
+  const app = await openApp(config, surroundings, stop.soft);
+  try {
+    await startMetricsServer(config, app.metrics, app.defer, terminal.message);
+    const working = await startWorking(app, { providers, concurrency: options.concurrency ?? null, stop });
+    const usable = PROVIDER_NAMES.filter((name) => working.dispatcher(name) !== null);
+    const paces = usable.map((name) => {
+      const rate = rateOf(name, config[name]);
+      return rate === null ? name : `${name} at ${rate} calls/s`;
+    });
+    terminal.message(`working, ${working.concurrency} images at a time: ${paces.join(", ")}; Redis: ${app.redisHow}`);
+    const probe = setInterval(() => {
+      for (const name of usable) working.dispatcher(name)?.resume();
+    }, PROBE_MS);
+    if (!stop.soft.aborted)
+      await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+    clearInterval(probe);
+    await working.close();
+    terminal.message("stopped; what was under way is finished");
+    return EXIT.ok;
+  } finally {
+    await app.close();
+  }
+}

@@ -1,0 +1,91 @@
+import { ConfigError } from "../domain/errors.js";
+import type { Config } from "./settings.js";
+
+/** One way to authenticate: the settings it takes, all of them or none. */
+interface Way<T> {
+  readonly settings: Readonly<Record<string, string | undefined>>;
+  readonly make: () => T;
+}
+
+export type HuaweiAuth =
+  | { readonly kind: "token"; readonly token: string }
+  | {
+      readonly kind: "aksk";
+      readonly accessKey: string;
+      readonly secretKey: string;
+      readonly securityToken?: string | undefined;
+    }
+  | {
+      readonly kind: "iam";
+      readonly iamEndpoint: string;
+      readonly domain: string;
+      readonly user: string;
+      readonly password: string;
+    };
+
+export type ShiliuaiAuth =
+  | { readonly kind: "appcode"; readonly appCode: string }
+  | { readonly kind: "signature"; readonly appKey: string; readonly appSecret: string };
+
+/**
+ * Every complete way to authenticate that is configured.
+ * @throws ConfigError for a way that is half configured
+ */
+export function huaweiWays({ huawei }: Config): HuaweiAuth[] {
+  const { token, accessKey, secretKey, securityToken, iamEndpoint, iamDomain, iamUser, iamPassword } = huawei;
+  return completeWays<HuaweiAuth>([
+    { settings: { CARDBATCH_HUAWEI_TOKEN: token }, make: () => ({ kind: "token", token: token ?? "" }) },
+    {
+      settings: { CARDBATCH_HUAWEI_ACCESS_KEY: accessKey, CARDBATCH_HUAWEI_SECRET_KEY: secretKey },
+      make: () => ({ kind: "aksk", accessKey: accessKey ?? "", secretKey: secretKey ?? "", securityToken }),
+    },
+    {
+      settings: {
+        CARDBATCH_HUAWEI_IAM_ENDPOINT: iamEndpoint,
+        CARDBATCH_HUAWEI_IAM_DOMAIN: iamDomain,
+        CARDBATCH_HUAWEI_IAM_USER: iamUser,
+        CARDBATCH_HUAWEI_IAM_PASSWORD: iamPassword,
+      },
+      make: () => ({
+        kind: "iam",
+        iamEndpoint: iamEndpoint ?? "",
+        domain: iamDomain ?? "",
+        user: iamUser ?? "",
+        password: iamPassword ?? "",
+      }),
+    },
+  ]);
+}
+
+/** The same for Shiliuai. */
+export function shiliuaiWays({ shiliuai }: Config): ShiliuaiAuth[] {
+  const { appCode, appKey, appSecret } = shiliuai;
+  return completeWays<ShiliuaiAuth>([
+    { settings: { CARDBATCH_SHILIUAI_APP_CODE: appCode }, make: () => ({ kind: "appcode", appCode: appCode ?? "" }) },
+    {
+      settings: { CARDBATCH_SHILIUAI_APP_KEY: appKey, CARDBATCH_SHILIUAI_APP_SECRET: appSecret },
+      make: () => ({ kind: "signature", appKey: appKey ?? "", appSecret: appSecret ?? "" }),
+    },
+  ]);
+}
+
+/** @throws ConfigError unless exactly one way is configured */
+export function onlyWay<T extends { kind: string }>(vendor: string, ways: readonly T[], choices: string): T {
+  const [way, ...others] = ways;
+  if (way === undefined) throw new ConfigError(`${vendor}: no credentials; set ${choices}`);
+  if (others.length === 0) return way;
+  const kinds = ways.map(({ kind }) => kind).join(" and ");
+  throw new ConfigError(`${vendor}: ${kinds} are both configured; keep one way to authenticate`);
+}
+
+function completeWays<T>(ways: readonly Way<T>[]): T[] {
+  const complete: T[] = [];
+  for (const { settings, make } of ways) {
+    const missing = Object.keys(settings).filter((name) => settings[name] === undefined);
+    if (missing.length === 0) complete.push(make());
+    else if (missing.length < Object.keys(settings).length) {
+      throw new ConfigError(`${missing.join(", ")}: missing; ${Object.keys(settings).join(", ")} belong together`);
+    }
+  }
+  return complete;
+}

@@ -1,0 +1,38 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Config } from "../config/settings.js";
+import type { Metrics } from "../telemetry/metrics.js";
+
+/** Serves `/metrics` where a port is set; a port that is taken costs a warning, not the run. */
+export async function startMetricsServer(
+  config: Pick<Config, "metricsPort" | "metricsHost">,
+  metrics: Metrics,
+  defer: (close: () => Promise<void>) => void,
+  report: (message: string) => void,
+): Promise<void> {
+  const { metricsPort, metricsHost } = config;
+  if (metricsPort === undefined) return;
+  const server = createServer(async (request, response) => {
+    if (request.url?.split("?")[0] !== "/metrics") return void response.writeHead(404).end();
+    const text = await metrics.text();
+    response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(text);
+  });
+  const listening = await new Promise<Error | null>((resolve) => {
+    server.once("error", resolve);
+    server.listen(metricsPort, metricsHost, () => resolve(null));
+  });
+  if (listening !== null) {
+    report(`CARDBATCH_METRICS_PORT ${metricsPort}: ${listening.message}; the run goes on without /metrics`);
+    return;
+  }
+  server.unref();
+  const { port } = server.address() as AddressInfo;
+  report(`metrics: http://${metricsHost}:${port}/metrics`);
+  defer(
+    () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  );
+}

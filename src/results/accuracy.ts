@@ -1,0 +1,154 @@
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { parse } from "csv-parse";
+import { UsageError } from "../domain/errors.js";
+import type { OutcomeRecord } from "../domain/record.js";
+import { STREAM_FILES } from "./ndjson-sink.js";
+import { readObjects } from "./read-lines.js";
+
+/** One labelled page. Null is "there is none to read". */
+export interface Label {
+  readonly file: string;
+  readonly page: number;
+  /** What the number's fingerprint is; never the number. */
+  readonly fingerprint: string | null;
+  readonly issueDate: string | null;
+  readonly expiryDate: string | null;
+  readonly bank: string | null;
+  readonly type: string | null;
+}
+
+/** How many of those that have a label, and are right. */
+export interface Score {
+  readonly labelled: number;
+  readonly right: number;
+}
+
+export interface Accuracy {
+  /** Labelled pages among the results. */
+  readonly pages: number;
+  /** Whole numbers, every digit right; a page without a number is right when none is given. */
+  readonly number: Score;
+  readonly issueDate: Score;
+  readonly expiryDate: Score;
+  readonly bank: Score;
+  readonly type: Score;
+  /** Pages accepted without a person looking. */
+  readonly accepted: number;
+  /** Of these, pages whose number is not the label's. */
+  readonly wrongAccepts: number;
+  /** Labelled pages that could not be read at all. */
+  readonly failed: number;
+  /** Labelled pages that the results don't have. */
+  readonly missing: number;
+}
+
+export interface AccuracyDeps {
+  readonly fingerprint: (digits: string) => string;
+  /** The name of an image whose digits are masked in the results. */
+  readonly openSource: (record: OutcomeRecord) => Promise<string>;
+}
+
+/**
+ * Compares a folder of results with a truth file (`file,page,number,issueDate,expiryDate,bank,type`; `file` as results
+ * name the image). Numbers are compared by fingerprint: nothing is decrypted.
+ * @throws UsageError when the truth file cannot be used
+ */
+export async function measureAccuracy(folder: string, truth: string, deps: AccuracyDeps): Promise<Accuracy> {
+  const labels = await readLabels(truth, deps.fingerprint);
+  const tally = createTally();
+  for (const file of Object.values(STREAM_FILES)) {
+    for await (const line of readObjects<OutcomeRecord>(join(folder, file))) {
+      const record = line as OutcomeRecord;
+      const source = record.image.sourceJwe === undefined ? record.image.source : await deps.openSource(record);
+      const key = labelKey(source, record.image.page);
+      const label = labels.get(key);
+      if (label === undefined) continue;
+      labels.delete(key);
+      tally.add(label, record);
+    }
+  }
+  return tally.result(labels.size);
+}
+
+async function readLabels(truth: string, fingerprint: (digits: string) => string): Promise<Map<string, Label>> {
+  const labels = new Map<string, Label>();
+  const parser = createReadStream(truth)
+    .on("error", (error) => parser.destroy(error))
+    .pipe(parse({ columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }));
+  try {
+    for await (const row of parser as AsyncIterable<Record<string, string>>) {
+      const { file, page = "0", number } = row;
+      if (file === undefined || number === undefined)
+        throw new UsageError(`${truth}: needs the columns file and number`);
+      const digits = number.replace(/\D/g, "");
+      const text = (name: string) => (row[name] === undefined || row[name] === "" ? null : row[name]);
+      labels.set(labelKey(file, Number(page)), {
+        file,
+        page: Number(page),
+        fingerprint: digits === "" ? null : fingerprint(digits),
+        issueDate: text("issueDate"),
+        expiryDate: text("expiryDate"),
+        bank: text("bank"),
+        type: text("type"),
+      });
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${truth}: cannot be read as CSV`);
+  }
+  return labels;
+}
+
+function labelKey(file: string, page: number): string {
+  return `${file.replaceAll("\\", "/").replace(/^\.\//, "")}#${page}`;
+}
+
+function createTally() {
+  const scores = { number: score(), issueDate: score(), expiryDate: score(), bank: score(), type: score() };
+  let pages = 0;
+  let accepted = 0;
+  let wrongAccepts = 0;
+  let failed = 0;
+  return {
+    add: (label: Label, record: OutcomeRecord) => {
+      pages++;
+      if (record.outcome === "failed") failed++;
+      const [card] = record.cards;
+      const isRight = (card?.number?.fingerprint ?? null) === label.fingerprint;
+      scores.number.add(isRight);
+      if (label.issueDate !== null) scores.issueDate.add(card?.issueDate === label.issueDate);
+      if (label.expiryDate !== null) scores.expiryDate.add(card?.expiryDate === label.expiryDate);
+      if (label.bank !== null) scores.bank.add(card?.bank?.name === label.bank);
+      if (label.type !== null) scores.type.add(card?.type === label.type);
+      const isAccepted =
+        record.outcome === "accepted" || (record.outcome === "duplicate" && record.reasons.length === 0);
+      if (isAccepted) accepted++;
+      if (isAccepted && !isRight) wrongAccepts++;
+    },
+    result: (missing: number): Accuracy => ({
+      pages,
+      number: scores.number.get(),
+      issueDate: scores.issueDate.get(),
+      expiryDate: scores.expiryDate.get(),
+      bank: scores.bank.get(),
+      type: scores.type.get(),
+      accepted,
+      wrongAccepts,
+      failed,
+      missing,
+    }),
+  };
+}
+
+function score() {
+  let labelled = 0;
+  let right = 0;
+  return {
+    add: (isRight: boolean) => {
+      labelled++;
+      if (isRight) right++;
+    },
+    get: (): Score => ({ labelled, right }),
+  };
+}

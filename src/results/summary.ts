@@ -1,0 +1,95 @@
+import { join } from "node:path";
+import type { ProviderName } from "../domain/answer.js";
+import type { BatchCounts, ProviderCounts } from "../domain/batch.js";
+import type { OutcomeRecord } from "../domain/record.js";
+import { STREAM_FILES } from "./ndjson-sink.js";
+import { readObjects } from "./read-lines.js";
+import { writeFileWhole } from "./write-whole.js";
+
+interface CallTotals {
+  readonly calls: number;
+  readonly billableCalls: number;
+  readonly uncertainCalls: number;
+}
+
+/** `summary.json`. The figures are the batch's, over all its runs; `thisRun` is what the last one added. */
+export interface Summary extends CallTotals {
+  readonly schema: 1;
+  readonly batch: string;
+  readonly found: number;
+  readonly accepted: number;
+  readonly review: number;
+  readonly rejected: number;
+  readonly failed: number;
+  readonly duplicate: number;
+  readonly pending: number;
+  /** Whether every page found has its outcome. */
+  readonly complete: boolean;
+  /** Of this run. */
+  readonly seconds: number;
+  readonly providers: Readonly<Partial<Record<ProviderName, ProviderCounts>>>;
+  /** Files in the sources that are no images. */
+  readonly ignored: number;
+  /** Failures by code. */
+  readonly failures: Readonly<Record<string, number>>;
+  readonly thisRun: CallTotals;
+  readonly keyring: string;
+  readonly finishedAt: string;
+}
+
+export interface SummaryInput {
+  readonly batch: string;
+  readonly counts: BatchCounts;
+  /** The same before this run. */
+  readonly before: BatchCounts;
+  readonly seconds: number;
+  readonly ignored: number;
+  readonly failures: Readonly<Record<string, number>>;
+  readonly keyring: string;
+  readonly finishedAt: Date;
+}
+
+export function summarize(input: SummaryInput): Summary {
+  const { counts, before } = input;
+  const totals = totalCalls(counts);
+  const earlier = totalCalls(before);
+  return {
+    schema: 1,
+    batch: input.batch,
+    found: counts.found,
+    ...counts.outcomes,
+    pending: counts.pending,
+    complete: counts.fed && counts.pending === 0,
+    ...totals,
+    seconds: Math.round(input.seconds * 1000) / 1000,
+    providers: counts.providers,
+    ignored: input.ignored,
+    failures: input.failures,
+    thisRun: {
+      calls: totals.calls - earlier.calls,
+      billableCalls: totals.billableCalls - earlier.billableCalls,
+      uncertainCalls: totals.uncertainCalls - earlier.uncertainCalls,
+    },
+    keyring: input.keyring,
+    finishedAt: input.finishedAt.toISOString(),
+  };
+}
+
+export async function writeSummary(folder: string, summary: Summary): Promise<void> {
+  await writeFileWhole(join(folder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** How many failures of each code the folder holds. */
+export async function countFailures(folder: string): Promise<Record<string, number>> {
+  const codes: Record<string, number> = {};
+  for await (const { outcome, code } of readObjects<OutcomeRecord>(join(folder, STREAM_FILES.failures))) {
+    if (outcome === "failed" && code !== undefined) codes[code] = (codes[code] ?? 0) + 1;
+  }
+  return codes;
+}
+
+function totalCalls({ providers }: BatchCounts): CallTotals {
+  const all = Object.values(providers);
+  const sum = (field: keyof ProviderCounts) => all.reduce((total, counts) => total + counts[field], 0);
+  return { calls: sum("calls"), billableCalls: sum("billableCalls"), uncertainCalls: sum("uncertainCalls") };
+}

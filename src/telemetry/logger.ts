@@ -1,0 +1,87 @@
+import { type Logger, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { CardbatchError } from "../domain/errors.js";
+import type { CardbatchEvent } from "../domain/events.js";
+
+export type { Logger };
+
+export interface LoggerOptions {
+  readonly level: string;
+  /** Takes one line, its end included. */
+  readonly write: (line: string) => void;
+  /** For people instead of programs. */
+  readonly pretty: boolean;
+  readonly color: boolean;
+  /** The last thing that happens to a line: takes card numbers out of it. */
+  readonly scrub: (line: string) => { line: string; hits: number };
+  readonly onScrubbed: (hits: number) => void;
+}
+
+/** JSON lines, or readable ones on a terminal; either way scrubbed as the finished line. */
+export function createLogger(options: LoggerOptions): Logger {
+  const prettify = prettyFactory({ colorize: options.color, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss" });
+  const write = (text: string) => {
+    const { line, hits } = options.scrub(text);
+    if (hits > 0) options.onScrubbed(hits);
+    options.write(options.pretty ? prettify(line) : line);
+  };
+  const safeError = (error: unknown) => describeError(error);
+  return pino({ level: options.level, base: { pid: process.pid }, serializers: { err: safeError } }, { write });
+}
+
+/** Class, code and the details that are safe; of an unknown error the stack too, which the scrubber then looks at. */
+function describeError(error: unknown): object {
+  if (error instanceof CardbatchError) {
+    return { type: error.name, code: error.code, message: error.message, ...error.details, cause: causeOf(error) };
+  }
+  if (error instanceof Error) return { type: error.name, message: error.message, stack: error.stack };
+  return { type: typeof error };
+}
+
+function causeOf(error: Error): object | undefined {
+  return error.cause instanceof Error
+    ? { type: error.cause.name, message: error.cause.message, stack: error.cause.stack }
+    : undefined;
+}
+
+/** Writes what happens to the log: trouble where people look, each image only for those who ask. */
+export function logEvent(logger: Logger, event: CardbatchEvent): void {
+  switch (event.type) {
+    case "called":
+      logger[event.result === "ok" || event.result === "no-card" ? "debug" : "info"](withoutType(event), "call");
+      break;
+    case "held":
+      logger.info(withoutType(event), "the vendor asked for a pause; nobody calls until it is over");
+      break;
+    case "provider-stopped":
+      logger.error(
+        { provider: event.provider, err: event.error },
+        `stopped calling ${event.provider}: ${event.error.hint}`,
+      );
+      break;
+    case "put-back":
+      logger.debug(withoutType(event), "put back");
+      break;
+    case "finished": {
+      const { request, batch, outcome, reasons, code, calls, attempts, provider } = event.record;
+      const facts = { request, batch, outcome, reasons, code, calls, attempts, provider: provider?.name };
+      logger.debug({ ...facts, durationMs: Math.round(event.durationMs) }, "finished");
+      break;
+    }
+    case "sink-failed":
+      logger.error({ sink: event.sink, err: event.error }, `outcomes wait: ${event.error.hint}`);
+      break;
+    case "fault":
+      logger.warn({ where: event.where, err: event.error }, "fault");
+      break;
+    case "enqueued":
+    case "job-started":
+    case "turn-taken":
+    case "recorded":
+      logger.trace(withoutType(event), event.type);
+  }
+}
+
+function withoutType<E extends { type: string }>({ type: _type, ...facts }: E): Omit<E, "type"> {
+  return facts;
+}

@@ -29,7 +29,7 @@ export interface ImageBody {
 export function decodeImageBody(body: Buffer, field: string): ImageBody | null {
   const start = new RegExp(`^\\s*{\\s*"${field}"\\s*:\\s*"`).exec(body.toString("latin1", 0, 100))?.[0].length;
   const end = start === undefined ? -1 : body.indexOf(QUOTE, start);
-  if (start !== undefined && end > 0 && body.indexOf(BACKSLASH) === -1) {
+  if (start !== undefined && end > start && body.indexOf(BACKSLASH) === -1) {
     const fields = parseObject(body.toString("utf8", 0, start) + body.toString("utf8", end));
     if (fields?.[field] === "") return { fields, base64: body.toString("latin1", start, end) };
   }

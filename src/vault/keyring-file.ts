@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
+import { access, type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ConfigError } from "../domain/errors.js";
 import {
@@ -34,6 +34,7 @@ export async function createKeyring(
   path: string,
   now: () => Date = () => new Date(),
 ): Promise<{ readonly keyring: Keyring; readonly created: boolean }> {
+  if (await isThere(path)) return { keyring: await loadKeyring(path), created: false };
   const folder = dirname(path);
   const draft = join(folder, `.${basename(path)}.${randomBytes(8).toString("hex")}.tmp`);
   let created: boolean;
@@ -48,6 +49,14 @@ export async function createKeyring(
     await unlink(draft).catch(() => undefined);
   }
   return { keyring: await loadKeyring(path), created };
+}
+
+/** Looked at first, since a keyring may well be mounted where nothing can be written. */
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function readPrivateFile(path: string): Promise<string> {

@@ -116,7 +116,7 @@ describe("sealNumber and openNumber", () => {
 
 describe("sealText and openText", () => {
   it("give back any reference up to the longest path", async () => {
-    const binding = { request: "r_1", field: SOURCE_FIELD };
+    const binding = { request: "r_1", field: SOURCE_FIELD } as const;
     for (const text of [`/mnt/扫描/${NUMBER}.jpg`, "", "卡".repeat(1365), "x".repeat(8192)]) {
       expect(await vault.openText(await vault.sealText(text, binding), binding)).toBe(text);
     }

@@ -5,6 +5,7 @@ import type { CheckStep } from "../domain/provider.js";
 import type { Clock } from "./clock.js";
 import type { Endpoint } from "./endpoint.js";
 import type { HttpClient, HttpReply } from "./http-client.js";
+import { orAborted } from "./on-abort.js";
 import { parseDate } from "./retry-after.js";
 
 export interface NetworkCheck {
@@ -38,10 +39,9 @@ async function* networkSteps(check: NetworkCheck, signal: AbortSignal): AsyncGen
   const proxy = http.proxyOf(endpoint);
   yield { name: "endpoint", ok: true, detail: `${endpoint.origin}${endpoint.basePath} (${setting})` };
   yield { name: "proxy", ok: true, detail: proxy === null ? "none" : `${proxy} (HTTPS_PROXY)` };
-  yield await checkName(
-    proxy === null ? endpoint.hostname : hostnameOf(proxy),
-    proxy === null ? setting : "HTTPS_PROXY",
-  );
+  const name =
+    proxy === null ? { hostname: endpoint.hostname, setting } : { hostname: hostnameOf(proxy), setting: "HTTPS_PROXY" };
+  yield await checkName(name, signal);
   const reply = await connect(check, signal);
   if ("ok" in reply) {
     yield reply;
@@ -52,12 +52,16 @@ async function* networkSteps(check: NetworkCheck, signal: AbortSignal): AsyncGen
   yield checkClock(check, reply);
 }
 
-async function checkName(hostname: string, setting: string): Promise<CheckStep> {
+async function checkName(
+  { hostname, setting }: { readonly hostname: string; readonly setting: string },
+  signal: AbortSignal,
+): Promise<CheckStep> {
   if (isIP(hostname) !== 0) return { name: "dns", ok: true, detail: `${hostname} is an address` };
   try {
-    const addresses = await lookup(hostname, { all: true });
+    const addresses = await orAborted(lookup(hostname, { all: true }), signal);
     return { name: "dns", ok: true, detail: `${hostname} is ${addresses.map(({ address }) => address).join(", ")}` };
   } catch (error) {
+    if (error instanceof CancelledError) throw error;
     return {
       name: "dns",
       ok: false,

@@ -73,8 +73,9 @@ function parseLimit(text: string): { waitMs: number; details: ErrorDetails } | n
 
 function advice(code: ErrorCode, auth: HuaweiAuth["kind"]): string {
   switch (code) {
-    case "provider-credentials":
     case "provider-token":
+      return "; it does not accept the token that CARDBATCH_HUAWEI_IAM_ENDPOINT gave for CARDBATCH_HUAWEI_PROJECT_ID";
+    case "provider-credentials":
       return `; it does not accept ${CREDENTIAL_SETTINGS[auth]}`;
     case "provider-config":
     case "provider-subscription":

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { CancelledError, type CardbatchError, ProviderError } from "../../domain/errors.js";
 import type { Clock } from "../clock.js";
 import type { HttpClient, HttpReply } from "../http-client.js";
-import { onAbort } from "../on-abort.js";
+import { orAborted } from "../on-abort.js";
 import { parseJson, pickRequestId } from "../reply.js";
 import { parseDate, parseRetryAfter } from "../retry-after.js";
 import { meaningOfStatus } from "../vendor-meaning.js";
@@ -159,12 +159,4 @@ function refusedBy(reply: HttpReply, nowMs: number): ProviderError {
 /** A request for a token is no call of the OCR service, whatever became of it. */
 function nobodyAnswers(error: ProviderError): ProviderError {
   return new ProviderError("provider-unavailable", error.message, { notSent: true, details: error.details });
-}
-
-/** Stops waiting when `signal` says so; what is waited for goes on for the others. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stopListening = onAbort(signal, () => reject(new CancelledError()));
-    promise.then(resolve, reject).finally(stopListening);
-  });
 }

@@ -6,7 +6,6 @@ import { z } from "zod";
 import { ConfigError } from "../../domain/errors.js";
 import type { WireCard } from "../../providers/vendor-server.js";
 import { type ReadPicture, toWireCard } from "./answers.js";
-import { TYPE_WORDS } from "./type-words.js";
 
 const rowSchema = z.object({
   file: z.string().min(1),
@@ -19,6 +18,13 @@ const rowSchema = z.object({
 });
 type TruthRow = z.infer<typeof rowSchema>;
 
+/** The vendors' words for our types of card. */
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  debit: "借记卡",
+  credit: "信用卡",
+  "semi-credit": "准贷记卡",
+  prepaid: "预付费卡",
+};
 const CONFIDENCE = 0.9995;
 
 /**

@@ -3,13 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { CardEngine } from "../../../src/domain/card-engine.js";
 import { ConfigError, UsageError } from "../../../src/domain/errors.js";
 import { findIssuer } from "../../../src/domain/iin.js";
 import { isLuhnValid } from "../../../src/domain/luhn.js";
 import { readFixed, type SentPicture } from "../../../src/http/emulate/answers.js";
 import { chooseAnswers } from "../../../src/http/emulate/choose-answers.js";
-import { readByEngine } from "../../../src/http/emulate/read-by-engine.js";
 import { drawPicture } from "../../contract/pictures.js";
 import { cardNumber } from "../../helpers/card-numbers.js";
 
@@ -80,25 +78,6 @@ describe("truth", () => {
     if (text !== null) await writeFile(csv(), text);
     await expect(chooseAnswers(`truth:${csv()}`, null)).rejects.toThrow(ConfigError);
   });
-});
-
-test("engine: what it read, with the issuer's bank and type, and the place of the number", async () => {
-  const number = {
-    text: cardNumber("622848", 19),
-    confidence: 0.9,
-    keypoints: [0, 1, 2, 3].map((x) => ({ x, y: x })) as never,
-  };
-  const engine: CardEngine = {
-    read: async () => ({ cards: [{ number, issueDate: null, expiryDate: null, quad: null }] }),
-    close: async () => {},
-  };
-  const [card] = await readByEngine(engine)(sent(drawPicture(1)));
-  expect(card).toMatchObject({
-    number,
-    bank: { text: "中国农业银行", keypoints: null },
-    type: { text: "借记卡", confidence: 0.9 },
-  });
-  expect(card).not.toHaveProperty("issueDate");
 });
 
 test("anything else is no way to answer", async () => {

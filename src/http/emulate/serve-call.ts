@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CardbatchError } from "../../domain/errors.js";
+import { CardbatchError, ImageError } from "../../domain/errors.js";
 import type { PictureHeader, VendorServer, WireCall, WireFailure, WireReply } from "../../providers/vendor-server.js";
 import type { ReadPicture } from "./answers.js";
 import type { CallLog } from "./call-log.js";
@@ -87,7 +87,7 @@ async function answerPicture(
     return vendor.renderAnswer(cards, call, deps.nextRequestId());
   } catch (error) {
     // The header was in order and the rest was not.
-    const isBroken = error instanceof CardbatchError && error.code === "engine-image";
+    const isBroken = error instanceof ImageError || (error instanceof CardbatchError && error.code === "engine-image");
     return renderFailure(vendor, isBroken ? vendor.checkPicture(call, null) : null, deps);
   }
 }

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Emulator } from "../../../src/http/emulate/emulator.js";
+import { CardbatchError, ImageError } from "../../../src/domain/errors.js";
+import { createEmulator, type Emulator } from "../../../src/http/emulate/emulator.js";
 import type { EmulatorOptions } from "../../../src/http/emulate/options.js";
 import { KNOWN, openEmulator, PROJECT_ID } from "../../contract/emulated-vendor.js";
-import { drawPicture } from "../../contract/pictures.js";
+import { drawPicture, inspectPicture } from "../../contract/pictures.js";
 
 const HUAWEI = `/v2/${PROJECT_ID}/ocr/bankcard`;
 const SHILIUAI = "/api/bank_card_ocr/v1";
@@ -186,6 +187,19 @@ describe("shiliuai", () => {
     expect((await post(`${SHILIUAI}/credit`, {}, json)).status).toBe(401);
     expect(emulator.totals().calls).toBe(0);
   });
+});
+
+test.each([
+  [new ImageError("image-corrupt", "cut short"), 400, "AIS.0102"],
+  [new CardbatchError("engine-image", "cannot decode"), 400, "AIS.0102"],
+  [new Error("a fault"), 500, "APIG.0201"],
+])("a reader that fails with %s makes %i %s", async (error, status, code) => {
+  const read = () => Promise.reject(error);
+  const huawei = { projectId: null, token: KNOWN.token, keys: null, iam: null };
+  const one = await createEmulator({ huawei }, { clock: Date, read, inspect: inspectPicture });
+  extra.push(one);
+  const got = await post(HUAWEI, { image: base64(drawPicture(1)) }, byToken, one);
+  expect(got).toMatchObject({ status, body: { error_code: code } });
 });
 
 describe("the quota", () => {

@@ -15,7 +15,8 @@ export interface LaunchOptions extends OrderOptions {
   readonly report: (message: string) => void;
 }
 
-const ATTEMPTS = 4;
+/** The port can be taken in the last moment, the file be in need of repair, a process be killed. */
+const ATTEMPTS = 3;
 const LOGS = ["redis.log", "keeper.log"];
 
 /**
@@ -29,14 +30,11 @@ export async function launchServer(server: RedisServer, options: LaunchOptions, 
   for (let attempt = 1; ; attempt += 1) {
     for (const log of LOGS) rmSync(join(dataFolder, log), { force: true });
     const order = await writeOrder(server, options, signal);
-    const outcome = await startKeeper(order, options, signal);
-    if (outcome === "ready") return;
+    if (await startKeeper(order, options, signal)) return;
     const words = lastWords(dataFolder);
     const cutBytes = await repairAppendOnlyFile(server, options, signal);
-    if (cutBytes !== null)
-      report(`the private Redis' file had a damaged end, as after a power cut: ${cutBytes} bytes cut`);
-    const worthRetrying = cutBytes !== null || outcome === "keeper-ended" || /address already in use/i.test(words);
-    if (attempt === ATTEMPTS || !worthRetrying) {
+    if (cutBytes !== null) report(`the private Redis' file had a damaged end, as after a power cut: ${cutBytes} B cut`);
+    if (attempt === ATTEMPTS) {
       throw new ConfigError(
         `the private Redis (${server.version}, ${server.how}) did not start in ${dataFolder}:\n${words}`,
       );
@@ -44,10 +42,8 @@ export async function launchServer(server: RedisServer, options: LaunchOptions, 
   }
 }
 
-type Outcome = "ready" | "failed" | "keeper-ended";
-
 /** Starts the keeper in a session of its own, where no Ctrl-C reaches it, and waits until its server answers. */
-async function startKeeper(order: string, options: LaunchOptions, signal: AbortSignal): Promise<Outcome> {
+async function startKeeper(order: string, options: LaunchOptions, signal: AbortSignal): Promise<boolean> {
   const { dataFolder, keeperEntry, env } = options;
   const log = openSync(join(dataFolder, "keeper.log"), "w", 0o600);
   const keeper = spawn(process.execPath, [keeperEntry, dataFolder, order], {
@@ -59,7 +55,7 @@ async function startKeeper(order: string, options: LaunchOptions, signal: AbortS
   closeSync(log);
   keeper.unref();
   try {
-    return await outcomeOf(keeper, signal);
+    return await hasAnswered(keeper, signal);
   } catch (error) {
     keeper.kill("SIGTERM");
     throw error;
@@ -68,12 +64,12 @@ async function startKeeper(order: string, options: LaunchOptions, signal: AbortS
   }
 }
 
-async function outcomeOf(keeper: ChildProcess, signal: AbortSignal): Promise<Outcome> {
+async function hasAnswered(keeper: ChildProcess, signal: AbortSignal): Promise<boolean> {
   const first = new AbortController();
   const options = { signal: AbortSignal.any([signal, first.signal]) };
   try {
     const [told] = await Promise.race([once(keeper, "message", options), once(keeper, "exit", options)]);
-    return told === "ready" || told === "failed" ? told : "keeper-ended";
+    return told === "ready";
   } finally {
     signal.throwIfAborted();
     first.abort();

@@ -55,6 +55,7 @@ const PATIENCE_MS = 15_000;
 const POLL_MS = 30;
 const RECOVERY_MS = 5000;
 const ATTEMPTS = 3;
+const ORDER_MS = 1000;
 
 /**
  * Has a Redis ready: pings the given one, or joins or starts the private one.
@@ -95,7 +96,7 @@ async function joinServer(options: RedisOptions, signal: AbortSignal): Promise<J
   });
   try {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-      const joined = await joinRunning(readState(dataFolder), signal);
+      const joined = await joinRunning(dataFolder, signal);
       if (joined !== null) return joined;
       await launchServer(await findServer(resolveFind(options), signal), resolveLaunch(options), signal);
     }
@@ -118,23 +119,31 @@ function makeFolder(folder: string): void {
 }
 
 /** A server counts when its program and its keeper run and it knows the password: a stranger on its port never does. */
-async function joinRunning(state: ServerState | null, signal: AbortSignal): Promise<Joined | null> {
-  let deadline = performance.now() + PATIENCE_MS;
-  while (state?.keeper && state.server && isRunning(state.keeper) && isRunning(state.server)) {
-    try {
-      return { state, connection: await openRedis(addressOf(state)) };
-    } catch (error) {
-      if (error instanceof RespError && error.code === "LOADING") deadline = performance.now() + PATIENCE_MS;
-    }
-    if (performance.now() > deadline) {
-      const [pid, keeper] = [pidOf(state.server), pidOf(state.keeper)];
+async function joinRunning(dataFolder: string, signal: AbortSignal): Promise<Joined | null> {
+  let lastSign = performance.now();
+  for (;;) {
+    const state = readState(dataFolder);
+    const silentMs = performance.now() - lastSign;
+    if (state === null || !isExpected(state, silentMs)) return null;
+    if (silentMs > PATIENCE_MS) {
+      const pids = [state.server, state.keeper].map((mark) => pidOf(mark ?? "")).join(" ");
       throw new ConfigError(
-        `the private Redis, process ${pid}, does not answer; end it, then try again: kill -9 ${pid} ${keeper}`,
+        `the private Redis does not answer; end it and its keeper, then try again: kill -9 ${pids}`,
       );
+    }
+    try {
+      if (state.server !== null) return { state, connection: await openRedis(addressOf(state)) };
+    } catch (error) {
+      if (error instanceof RespError && error.code === "LOADING") lastSign = performance.now();
     }
     await sleep(POLL_MS, undefined, { signal });
   }
-  return null;
+}
+
+/** Whether it runs, or may: who gave the order can have been killed before its keeper took it up. */
+function isExpected({ keeper, server }: ServerState, silentMs: number): boolean {
+  if (keeper === null || server === null) return silentMs < ORDER_MS;
+  return isRunning(keeper) && isRunning(server);
 }
 
 /** Keeps a connection open for as long as this process lives, without keeping the process alive. */

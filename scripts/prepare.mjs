@@ -19,6 +19,7 @@ import { acquireLock } from "../src/bootstrap/file-lock.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 const INSTALLED_STAMP = join(root, "node_modules/.cardbatch-installed");
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const BUILT_STAMP = join(root, "dist/.built-from");
 
 /** Installs and builds what is missing or out of date. Ends the process with 3 when that fails. */
@@ -50,6 +51,7 @@ function install() {
   const wanted = hash([join(root, "package-lock.json")]);
   if (readOr(INSTALLED_STAMP, "") === wanted || isInstalled()) return;
   console.error("installing the packages (npm ci) …");
+  rmSync(INSTALLED_STAMP, { force: true });
   const flags = ["--include=dev", "--include=optional", "--prefer-offline", "--no-audit", "--no-fund"];
   let result = npm(["ci", ...flags]);
   if (result.status !== 0 && result.output.includes("EUSAGE")) {
@@ -98,7 +100,8 @@ function npm(args) {
   // onnxruntime-node's install script fetches GPU libraries that nothing here uses.
   const quiet = { npm_config_loglevel: "error", npm_config_cache: npmCache() };
   const env = { ...process.env, ...quiet, ONNXRUNTIME_NODE_INSTALL: "skip" };
-  const result = spawnSync(command, [...first, ...args], { cwd: root, env, encoding: "utf8" });
+  const options = { cwd: root, env, encoding: "utf8", maxBuffer: MAX_OUTPUT_BYTES };
+  const result = spawnSync(command, [...first, ...args], options);
   return { status: result.status, output: `${result.error ?? ""}${result.stdout ?? ""}${result.stderr ?? ""}` };
 }
 
@@ -123,11 +126,10 @@ function filesUnder(folder) {
 
 function hash(files) {
   const digest = createHash("sha256");
-  for (const file of files)
-    digest
-      .update(`${file.slice(root.length)}\n`)
-      .update(readFileSync(file))
-      .update("\n");
+  for (const file of files) {
+    digest.update(`${file.slice(root.length)}\n`);
+    digest.update(readFileSync(file));
+  }
   return digest.digest("hex");
 }
 

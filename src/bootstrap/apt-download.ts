@@ -43,6 +43,7 @@ export async function downloadWithApt(options: AptOptions, signal: AbortSignal):
     rmSync(work, { recursive: true, force: true });
     return findUnpacked(unpacked, options, signal);
   }
+  rmSync(work, { recursive: true, force: true });
   return new RouteFailure(`${failure.reason}${updated.problem}`.replace(/; $/, ""));
 }
 
@@ -139,7 +140,10 @@ async function installedPackages(run: (program: string, ...args: string[]) => Pr
   return new Set(listed.stdout.split("\n").flatMap((line) => /^([^\s:]+)\S*\s+install$/.exec(line)?.[1] ?? []));
 }
 
-/** State and cache of its own (a container's apt often keeps no index, and would make it anew each time), and none of the system's hooks, which other software hangs on an update. */
+/**
+ * State and cache of its own, and none of the hooks that other software hangs on an update. The index is kept in a file:
+ * containers often switch that off, and then each call makes it anew.
+ */
 function aptConfig(work: string): string {
   return `Dir::State "${work}/state";
 Dir::State::Lists "${work}/state/lists";

@@ -4,7 +4,7 @@ import { type Environment, findProgram, runProgram } from "./programs.js";
 
 /** A Redis or Valkey server that is ready to be started. */
 export interface RedisServer {
-  /** Program and arguments; the configuration file comes last. */
+  /** The program; of a server in a container, docker and the image. */
   readonly command: readonly [string, ...string[]];
   /** Where its shared libraries are, when not in the system's places. */
   readonly libraryPath: string | null;

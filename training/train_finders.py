@@ -72,10 +72,8 @@ def locator_example(rng: np.random.Generator, scene: Scene, shape: tuple[int, in
     return image, np.stack([card, number, cos, sin])
 
 
-def closeup_example(rng: np.random.Generator, scene: Scene, amount: float = 1.0) -> tuple[np.ndarray, np.ndarray] | None:
-    """One card of the scene as the locator's rough answer would cut it, and its four maps."""
-    if not scene.cards:
-        return None
+def closeup_example(rng: np.random.Generator, scene: Scene, amount: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """One card of a scene that has one, as the locator's rough answer would cut it, and its four maps."""
     card = scene.cards[rng.integers(len(scene.cards))]
     h, w = scene.image.shape[:2]
     line = card.number if card.number is not None else card.card
@@ -118,9 +116,12 @@ def mask_loss(logits: torch.Tensor, target: torch.Tensor, weight: float) -> torc
     """Cross-entropy with the text side weighted up, plus a dice term that does not drown in background."""
     entropy = F.binary_cross_entropy_with_logits(logits, target, pos_weight=torch.tensor(weight))
     p = logits.sigmoid()
+    shown = target.amax((1, 2)) > 0.5
+    if not shown.any():
+        return 8 * entropy
     overlap = (p * target).sum((1, 2))
-    dice = 1 - (2 * overlap + 1) / ((p * p).sum((1, 2)) + (target * target).sum((1, 2)) + 1)
-    return 8 * entropy + dice.mean()
+    dice = 1 - 2 * overlap / ((p * p).sum((1, 2)) + (target * target).sum((1, 2)) + 1e-3)
+    return 8 * entropy + dice[shown].mean()
 
 
 def locator_loss(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -130,7 +131,8 @@ def locator_loss(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def closeup_loss(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return sum(mask_loss(out[:, k], target[:, k], 1.5) for k in range(4))
+    # Dates are small and often absent: without the weight the maps would stay empty.
+    return sum(mask_loss(out[:, k], target[:, k], weight) for k, weight in enumerate((1.5, 4.0, 4.0, 1.0)))
 
 
 @torch.no_grad()
@@ -174,7 +176,7 @@ def main() -> None:
     scenes = [draw_training_scene("validate", 3, i) for i in range(120)]
     check = {
         "locator": [locator_example(held, s, _shape_for(s)) for s in scenes],
-        "closeup": [e for s in scenes if (e := closeup_example(held, s, 0.7))],
+        "closeup": [closeup_example(held, s, 0.7) for s in scenes if s.cards],
     }
     pool = Pool(args.pool, lambda i: draw_training_scene("train", args.seed + 1000, i))
     pool.fill(300)
@@ -208,6 +210,12 @@ def _shape_for(scene: Scene) -> tuple[int, int]:
     return min(LOCATOR_SHAPES, key=lambda s: abs(np.log(s[0] / s[1] * h / w)))
 
 
+def _likely(scene: Scene, canvas: tuple[int, int]) -> bool:
+    """Whether a scene's card could suit a canvas that is not the usual one; spares cutting windows in vain."""
+    portrait = any(card.plan.size[0] < card.plan.size[1] for card in scene.cards)
+    return portrait if canvas[0] < canvas[1] else True
+
+
 def _locator_step(rng, net, pool: Pool, count: int) -> torch.Tensor:
     shape = LOCATOR_SHAPES[rng.choice(4, p=(0.35, 0.35, 0.2, 0.1))]
     near = [s for s in pool.sample(rng, count * 12) if _shape_for(s) == shape or rng.random() < 0.02][:count] or pool.sample(rng, count)
@@ -218,12 +226,17 @@ def _locator_step(rng, net, pool: Pool, count: int) -> torch.Tensor:
 
 
 def _closeup_step(rng, net, pool: Pool, count: int) -> torch.Tensor:
-    canvas = CANVASES[rng.choice(3, p=(0.78, 0.14, 0.08))]
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    for _ in range(12):
-        found += [e for s in pool.sample(rng, count) if (e := closeup_example(rng, s)) and e[0].shape[1::-1] == canvas]
-        if len(found) >= count:
+    wanted = CANVASES[rng.choice(3, p=(0.78, 0.14, 0.08))]
+    by_canvas: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = {canvas: [] for canvas in CANVASES}
+    for scene in pool.sample(rng, count * 12):
+        if scene.cards and (wanted == CANVASES[0] or _likely(scene, wanted)):
+            example = closeup_example(rng, scene)
+            by_canvas[example[0].shape[1::-1]].append(example)
+        if len(by_canvas[wanted]) >= count:
             break
+    found = by_canvas[wanted] or max(by_canvas.values(), key=len)
+    if not found:
+        return _closeup_step(rng, net, pool, count)
     x, target = tensors(rng, found[:count])
     with torch.autocast("cpu", torch.bfloat16):
         out = net(x)

@@ -9,19 +9,20 @@ import numpy as np
 import torch
 
 from .draw.seeds import stream
-from .draw.strips import Strip, cut_matrix, draw_strip, jitter, natural_width, part_quad
+from .draw.strips import TEXT_SHARE, Strip, cut_matrix, draw_strip, jitter, natural_width, part_quad
 from .nets.reader import ALPHABET, BLANK, Reader
 from .pool import Pool
 from .schedule import Average, Clock, one_thread, rate
 
 LONG, SHORT = 384, 112
 HEIGHT = 32
+PROBE_MARGIN = 8
 
 
 def draw_example(seed: int, index: int) -> Strip:
-    """Example `index` of a training: three numbers to each date."""
+    """Example `index` of a training: three numbers to each date, and a few strips without text."""
     rng = stream("train", seed, index)
-    return draw_strip(rng, "date" if rng.random() < 0.25 else "number")
+    return draw_strip(rng, str(rng.choice(("number", "date", "nothing"), p=(0.73, 0.24, 0.03))))
 
 
 def cut(rng: np.random.Generator, strip: Strip, width: int, amount: float = 1.0) -> tuple[np.ndarray, str]:
@@ -36,15 +37,22 @@ def cut(rng: np.random.Generator, strip: Strip, width: int, amount: float = 1.0)
         amount, side = amount * 0.5, rng.uniform(0.02, 0.2)
     elif rng.random() < 0.15:
         side = rng.uniform(0.1, 0.5)
+    if rng.random() < 0.01:
+        # Upside down there is nothing to read.
+        quad, text = np.roll(quad, 2, axis=0), ""
     quad = jitter(rng, quad, amount)
     natural = natural_width(quad, side=side)
     aim = width if rng.random() < 0.6 else min(width, natural * np.exp(rng.normal(0, 0.1)))
     if width == SHORT:
         aim = min(width, max(natural, len(text) * 16) * np.exp(rng.normal(0, 0.1)))
+    image = strip.image
+    if np.linalg.norm(quad[3] - quad[0]) > 2 * TEXT_SHARE * HEIGHT:
+        # The runtime samples a picture of half the size rather than skip pixels.
+        image, quad = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), quad * 0.5
     m = cut_matrix(quad, aim, side=side)
     if aim < width:
         m = np.array([[1, 0, rng.uniform(0, width - aim)], [0, 1, 0], [0, 0, 1]]) @ m
-    return cv2.warpPerspective(strip.image, m, (width, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), text
+    return cv2.warpPerspective(image, m, (width, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), text
 
 
 def vary(rng: np.random.Generator, batch: np.ndarray) -> np.ndarray:
@@ -66,7 +74,7 @@ def batch_of(rng: np.random.Generator, strips: list[Strip], width: int) -> tuple
     """Pixels (n, 3, 32, width) in RGB, all labels in a row, and each label's length."""
     pairs = [cut(rng, strip, width) for strip in strips]
     pixels = vary(rng, np.stack([image[..., ::-1] for image, _ in pairs]))
-    labels = torch.tensor([ALPHABET.index(c) for _, text in pairs for c in text])
+    labels = torch.tensor([ALPHABET.index(c) for _, text in pairs for c in text], dtype=torch.long)
     lengths = torch.tensor([len(text) for _, text in pairs])
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     return x, labels, lengths
@@ -98,7 +106,9 @@ def probe_inputs(folder: str) -> list[tuple[np.ndarray, str]]:
         image = cv2.imread(str(path))
         text = "".join(c for c in path.stem[:4] if c in ALPHABET)
         width = max(16, round(image.shape[1] * HEIGHT / image.shape[0] / 4) * 4)
-        out.append((cv2.resize(image, (width, HEIGHT), interpolation=cv2.INTER_AREA), text))
+        small = cv2.resize(image, (width, HEIGHT), interpolation=cv2.INTER_AREA)
+        # These crops end at the digits; the runtime's cuts have a margin, so they get one: their edge, repeated.
+        out.append((cv2.copyMakeBorder(small, 0, 0, PROBE_MARGIN, PROBE_MARGIN, cv2.BORDER_REPLICATE), text))
     return out
 
 
@@ -138,7 +148,7 @@ def main() -> None:
         pool.renew(args.renew * 2 if len(pool.items) < args.pool // 4 else args.renew)
         for group in optimizer.param_groups:
             group["lr"] = rate(progress, args.rate)
-        numbers = [s for s in pool.sample(rng, args.batch * 2) if len(s.text) > 8][: args.batch]
+        numbers = [s for s in pool.sample(rng, args.batch * 2) if len(s.text) > 8 or not s.text][: args.batch]
         loss = 0.0
         for strips, width in ((numbers, LONG), (pool.sample(rng, args.batch), SHORT)):
             x, labels, lengths = batch_of(rng, strips, width)

@@ -16,6 +16,8 @@ from .numbers import issuer_of
 from .scene import KIND_WEIGHTS, KINDS, Scene, draw_scene, picture_size
 from .seeds import PURPOSES, stream
 
+# Smaller digits than this a person reads with trouble, if at all.
+LEAST_DIGIT_PX = 11
 TRUTH = ("file", "page", "number", "issueDate", "expiryDate", "bank", "type")
 
 
@@ -55,7 +57,7 @@ def draw_picture(rng: np.random.Generator, holdout: bool, hard: tuple[float, flo
     w, h = picture_size(rng, plan, kind)
     # By default few pictures are bad: an archive is mostly legible.
     level = rng.random() ** 4 * 0.7 if hard is None else rng.uniform(*hard)
-    return draw_scene(rng, w, h, kind, holdout, level, any_roll=0.25, plan=plan)
+    return draw_scene(rng, w, h, kind, holdout, level, any_roll=0.25, plan=plan, least_px=LEAST_DIGIT_PX)
 
 
 def main() -> None:

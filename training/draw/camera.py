@@ -6,8 +6,8 @@ import numpy as np
 from .noise import field, grain, smoothstep
 
 
-def light_up(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:
-    """Uneven light, colour cast, shadow edges and glare. `unit` is the height of a digit in px."""
+def light_up(rng: np.random.Generator, image: np.ndarray, unit: float, hard: float) -> np.ndarray:
+    """Uneven light, colour cast, shadow edges and glare. `unit` is the height of a digit in px, `hard` 0..1."""
     h, w = image.shape[:2]
     if rng.random() < 0.6:
         slope = field(rng, w, h, max(w, h) * rng.uniform(0.3, 1.2)) - 0.5
@@ -19,12 +19,12 @@ def light_up(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.nda
         soft = unit * np.exp(rng.uniform(np.log(0.1), np.log(4)))
         image = image * (1 - np.float32(rng.uniform(0.15, 0.6)) * smoothstep(d, 0, soft)).astype(np.float32)[..., None]
     if rng.random() < 0.3:
-        image = _glare(rng, image, unit)
+        image = _glare(rng, image, unit, 0.35 + 0.5 * hard)
     cast = 1 + rng.normal(0, 0.07, 3)
     return image * cast.astype(np.float32)
 
 
-def _glare(rng, image, unit):
+def _glare(rng, image, unit, most):
     """Bright veils and streaks: a lamp or window mirrored in the plastic."""
     h, w = image.shape[:2]
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
@@ -34,7 +34,7 @@ def _glare(rng, image, unit):
         turn = rng.uniform(0, np.pi)
         u = ((x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)) / a
         v = (-(x - cx) * np.sin(turn) + (y - cy) * np.cos(turn)) / b
-        spot = cv2.exp((-0.5 * (u * u + v * v)).astype(np.float32)) * np.float32(rng.uniform(0.1, 0.8))
+        spot = cv2.exp((-0.5 * (u * u + v * v)).astype(np.float32)) * np.float32(rng.uniform(0.1, most))
         image = image + spot[..., None] * (np.float32(rng.uniform(0.9, 1.1)) - image)
     return image
 
@@ -45,8 +45,11 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     target = float(np.clip(rng.normal(0.43, 0.13), 0.12, 0.85))
     gain = float(np.clip(target / max(sum(mean[:3]) / 3, 0.05), 0.5, 1.8))
     image = cv2.pow(np.maximum(image, 0) * np.float32(gain), float(np.exp(rng.normal(0, 0.18))))
-    contrast = rng.uniform(0.7, 1.3)
+    contrast = rng.uniform(0.65, 1.2)
     image = (image - np.float32(target)) * np.float32(contrast) + np.float32(target)
+    # Stray light: a photograph of black is seldom black.
+    veil = np.float32(rng.uniform(0, 0.12) ** 1.5)
+    image = image * (1 - veil) + veil
     if rng.random() < 0.5:
         # Mixes each channel with the grey of all three.
         keep = rng.uniform(0.2, 1.3)
@@ -120,7 +123,7 @@ def encode(rng: np.random.Generator, image: np.ndarray, low: int = 25) -> np.nda
 
 def photograph(rng: np.random.Generator, image: np.ndarray, unit: float, hard: float) -> np.ndarray:
     """The whole way from a lit card to pixels in memory: float in, uint8 out. `hard` 0..1, how bad it may get."""
-    image = light_up(rng, image, unit)
+    image = light_up(rng, image, unit, hard)
     image = expose(rng, image)
     if rng.random() < 0.08:
         image = copier(rng, image, unit)

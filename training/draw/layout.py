@@ -210,7 +210,17 @@ def _dates(rng, layout, size, number: Run, face, embossed, holdout):
         lines = [replace(line, run=replace(line.run, x=line.run.x - shift)) for line in lines]
         labels = [replace(label, x=label.x - shift) for label in labels]
     ys = [line.run.y for line in lines]
+    texts = [number.box(), *(line.run.box() for line in lines)]
+    labels = [label for label in labels if not any(_touch(_label_box(label), box) for box in texts)]
     return lines, labels, (min(ys) - 2, max(ys) + height)
+
+
+def _label_box(label: Label) -> tuple[float, float, float, float]:
+    return label.x, label.y, label.x + _text_width(label), label.y + label.height * (1 + 1.25 * label.text.count("\n"))
+
+
+def _touch(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _small(rng, text: str, x: float, y: float, height: float) -> Label:

@@ -131,11 +131,11 @@ def _inside(quad: np.ndarray, w: int, h: int, slack: float = 0.0) -> bool:
 
 
 def draw_scene(rng: np.random.Generator, w: int, h: int, kind: str | None = None, holdout: bool = False, hard: float | None = None,
-               any_roll: float = 0.4, plan: Plan | None = None) -> Scene:
+               any_roll: float = 0.4, plan: Plan | None = None, least_px: float = 4.0) -> Scene:
     """Draws a picture of w x h px.
 
     `kind` is one of KINDS, `hard` 0..1 how bad lens and light are, `any_roll` the share of cards not upright. Every
-    number lies wholly inside the picture.
+    number lies wholly inside the picture, with digits at least `least_px` high.
     """
     kind = kind or str(rng.choice(KINDS, p=KIND_WEIGHTS))
     hard = rng.random() ** 2.5 if hard is None else hard
@@ -143,14 +143,14 @@ def draw_scene(rng: np.random.Generator, w: int, h: int, kind: str | None = None
         image = no_card(rng, w, h)
         return Scene(photograph(rng, image, h / 14, hard), (), kind, hard)
     plan = plan or (plan_blank(rng) if rng.random() < 0.04 else plan_card(rng, holdout))
-    quads, plans = _arrange(rng, plan, kind, w, h, any_roll, holdout)
+    quads, plans = _arrange(rng, plan, kind, w, h, any_roll, holdout, least_px)
     image = scanner_lid(rng, w, h) if kind in ("scan", "many") else table(rng, w, h)
     cards = tuple(_place(rng, image, p, q) for p, q in zip(plans, quads, strict=True))
     unit = max(4.0, float(np.linalg.norm(quads[0][3] - quads[0][0])) / 54 * 4)
     return Scene(photograph(rng, image, unit, hard), cards, kind, hard)
 
 
-def _arrange(rng, plan: Plan, kind: str, w: int, h: int, any_roll: float, holdout: bool) -> tuple[list[np.ndarray], list[Plan]]:
+def _arrange(rng, plan: Plan, kind: str, w: int, h: int, any_roll: float, holdout: bool, least_px: float) -> tuple[list[np.ndarray], list[Plan]]:
     """Corners for one card, or for several that do not overlap."""
     wanted = int(rng.integers(2, 6)) if kind == "many" else 1
     quads: list[np.ndarray] = []
@@ -165,6 +165,8 @@ def _arrange(rng, plan: Plan, kind: str, w: int, h: int, any_roll: float, holdou
         truth = _truth(this, quad, where)
         text = [truth.number] if truth.number is not None else []
         if not all(_inside(q, w, h, -1) for q in text + [q for _, q in truth.dates]):
+            continue
+        if text and min(np.linalg.norm(text[0][3] - text[0][0]), np.linalg.norm(text[0][2] - text[0][1])) < least_px:
             continue
         if any(_overlap(quad, other) for other in quads) or (kind == "many" and not _inside(quad, w, h)):
             continue

@@ -1,6 +1,6 @@
 """Strips of text for the reader: a run of a drawn card as a camera sees it, cut out the way the runtime cuts it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -42,20 +42,25 @@ def _perspective(rng: np.random.Generator, w: int, h: int, lean: float) -> np.nd
 
 
 def draw_strip(rng: np.random.Generator, what: str = "number", holdout: bool = False, hard: float = 1.0) -> Strip:
-    """Draws one strip. `what` is number or date; `hard` 0..1 bounds how bad the picture may be."""
+    """Draws one strip. `what` is number, date or nothing; `hard` 0..1 bounds how bad the picture may be.
+
+    A strip of nothing lies where a card has neither number nor date; its text is empty.
+    """
+    if what == "nothing":
+        return _strip_of_nothing(rng, hard)
     while True:
         plan = plan_card(rng, holdout)
         runs = [plan.number_run] if what == "number" else [line.run for line in plan.dates]
         if runs:
             break
     run = runs[rng.integers(len(runs))]
-    digit_px = np.exp(np.log(12) + rng.random() ** 0.7 * np.log(38 / 12))
+    digit_px = np.exp(np.log(12) + rng.random() ** 0.7 * np.log(44 / 12))
     scale = digit_px / run.height
     return _strip(rng, plan, run, scale, hard * rng.random() ** 2.5)
 
 
-def _strip(rng, plan: Plan, run, scale: float, hard: float) -> Strip:
-    x0, y0, x1, y1 = run.box()
+def _strip(rng, plan: Plan, run, scale: float, hard: float, box=None) -> Strip:
+    x0, y0, x1, y1 = box or run.box()
     side, above = 0.9 * run.height, 0.55 * run.height
     view = View(scale, x0 - side, y0 - above, round((x1 - x0 + 2 * side) * scale), round((y1 - y0 + 2 * above) * scale))
     image = paint_card(rng, plan, view)
@@ -71,8 +76,29 @@ def _strip(rng, plan: Plan, run, scale: float, hard: float) -> Strip:
     image = cv2.warpPerspective(image, m, tuple(int(v) for v in size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     quad = cv2.perspectiveTransform(quad[None].astype(np.float64), m)[0]
     slots = run.slots()
-    spans = (np.array([(x, x + width) for _, x, width in slots]) - x0) / (x1 - x0)
+    spans = (np.array([(x, x + width) for _, x, width in slots]).reshape(-1, 2) - x0) / (x1 - x0)
     return Strip(photograph(rng, image, run.height * scale, hard), quad, "".join(c for c, _, _ in slots), spans)
+
+
+def _strip_of_nothing(rng, hard: float) -> Strip:
+    """A stretch of card with labels, line art or plain plastic where a finder could mistake something for a number."""
+    while True:
+        plan = plan_card(rng)
+        run = plan.number_run
+        x0, y0, x1, y1 = run.box()
+        taken = [run.box(), *(line.run.box() for line in plan.dates)]
+        target = plan.labels[rng.integers(len(plan.labels))] if plan.labels and rng.random() < 0.7 else None
+        top = target.y - 0.2 if target else rng.uniform(1, plan.size[1] - 6)
+        high = target.height * 1.2 if target else run.height
+        left = target.x if target else x0
+        wide = min((x1 - x0) * high / run.height, plan.size[0] - left)
+        box = (left, top, left + wide, top + high)
+        free = not any(box[1] < b[3] + 0.5 and b[1] < box[3] + 0.5 for b in taken)
+        if free and wide > 3 and not (target and sum(c.isdigit() for c in target.text) > 2):
+            break
+    blank = replace(run, text="", x=left, y=top, height=high)
+    strip = _strip(rng, plan, blank, rng.uniform(12, 30) / high, hard * rng.random() ** 2, box)
+    return strip
 
 
 def _card_edge(rng, image, view: View, plan: Plan) -> None:

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# From nothing to the files in models/: draws, trains, exports, calibrates.
+#   training/train.sh WORK_FOLDER [SCALE]     SCALE multiplies the training times (1.0: about seven hours on one core)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=${1:?usage: training/train.sh WORK_FOLDER [SCALE]}
+scale=${2:-1.0}
+python=${PYTHON:-python3}
+minutes() { awk -v m="$1" -v s="$scale" 'BEGIN { print m * s }'; }
+mkdir -p "$work"
+
+# Seeds are fixed; how many steps fit into the minutes depends on the machine.
+"$python" -m training.train_finders --minutes "$(minutes 120)" --seed 1 --out "$work/finders"
+"$python" -m training.train_reader --minutes "$(minutes 300)" --seed 1 --out "$work/reader"
+"$python" -m training.export --reader "$work/reader" --finders "$work/finders" --out models
+
+"$python" -m training.draw --purpose calibrate --seed 1 --count 4000 --out "$work/calibrate"
+"$python" -m training.draw --purpose calibrate --seed 2 --count 2000 --degraded --out "$work/calibrate-degraded"
+npm run build
+for set in calibrate calibrate-degraded; do
+  node training/measure.mjs --source "$work/$set" --dump "$work/$set.ndjson"
+done
+"$python" -m training.calibrate --features "$work/calibrate.ndjson" "$work/calibrate-degraded.ndjson" --out models/engine.json
+{ date -u +%FT%TZ; "$python" --version; "$python" -m pip freeze; git rev-parse HEAD; } > "$work/versions.txt"

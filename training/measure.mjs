@@ -26,13 +26,20 @@ const rows = parseCsv(await readFile(args.truth ?? join(args.source, "truth.csv"
 const scenes = await readScenes(join(args.source, "scenes.ndjson"));
 
 const results = [];
+const unreadable = [];
 for (const row of rows.slice(0, Number(args.limit))) {
   const bytes = await readFile(join(args.source, row.file));
   const start = performance.now();
-  const { cards } = await readPicture(models, bytes);
-  results.push(judge(row, cards, performance.now() - start, scenes.get(row.file)));
+  try {
+    const { cards } = await readPicture(models, bytes);
+    results.push(judge(row, cards, performance.now() - start, scenes.get(row.file)));
+  } catch (error) {
+    // BMP, for one: the application converts it before the engine sees it.
+    unreadable.push(error.code);
+  }
 }
 report(results);
+if (unreadable.length > 0) console.log(`not decoded: ${unreadable.length}`);
 if (args.dump) await writeFile(args.dump, results.map((r) => `${JSON.stringify(r)}\n`).join(""));
 
 function judge(row, cards, ms, scene) {

@@ -1,0 +1,114 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { parse } from "csv-parse/sync";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readPicture } from "../../src/engine/engine.js";
+import { EngineError } from "../../src/engine/engine-error.js";
+import { loadModels, type Models } from "../../src/engine/session.js";
+
+const SAMPLES = fileURLToPath(new URL("../../samples/", import.meta.url));
+
+interface TruthRow {
+  readonly file: string;
+  readonly number: string;
+  readonly expiryDate: string;
+}
+
+let models: Models;
+beforeAll(async () => {
+  models = await loadModels();
+});
+afterAll(() => models.close());
+
+async function truth(): Promise<TruthRow[]> {
+  return parse(await readFile(`${SAMPLES}truth.csv`), { columns: true, bom: true });
+}
+
+const flat = (width: number, height: number, background: string): Promise<Buffer> =>
+  sharp({ create: { width, height, channels: 3, background } })
+    .png()
+    .toBuffer();
+
+/** Noise that is the same in every run. */
+function noise(width: number, height: number): Promise<Buffer> {
+  const data = new Uint8Array(width * height * 3);
+  let state = 12345;
+  for (let i = 0; i < data.length; i++) {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    data[i] = state >> 16;
+  }
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
+async function bestConfidence(bytes: Uint8Array): Promise<number> {
+  const { cards } = await readPicture(models, bytes);
+  return Math.max(0, ...cards.map((card) => card.number?.confidence ?? 0));
+}
+
+describe("readPicture on the samples", () => {
+  it("reads most numbers, and is wrong about none it is sure of", { timeout: 60_000 }, async () => {
+    const rows = (await truth()).filter(({ file }) => /^(embossed|flat|photos)\//.test(file));
+    let right = 0;
+    const wronglyAccepted: string[] = [];
+    for (const row of rows) {
+      const { cards } = await readPicture(models, await readFile(SAMPLES + row.file));
+      const number = cards[0]?.number;
+      if (number?.text === row.number) right++;
+      else if ((number?.confidence ?? 0) >= models.settings.acceptThreshold) wronglyAccepted.push(row.file);
+    }
+    expect(wronglyAccepted).toEqual([]);
+    expect(right).toBeGreaterThan(0.6 * rows.length);
+  });
+
+  it("gives key points clockwise in pixels of the picture as shown, whatever way it is stored", async () => {
+    const bytes = await readFile(`${SAMPLES}turned/sideways-exif.jpg`);
+    const { cards } = await readPicture(models, bytes);
+    const [topLeft, topRight, bottomRight, bottomLeft] = cards[0]?.number?.keypoints ?? [];
+    const shown = await sharp(bytes).autoOrient().toBuffer({ resolveWithObject: true });
+    expect(topRight?.x).toBeLessThanOrEqual(shown.info.width);
+    expect(topRight?.x).toBeGreaterThan((topLeft?.x ?? Number.NaN) + 100);
+    expect(bottomLeft?.y).toBeGreaterThan((topLeft?.y ?? Number.NaN) + 5);
+    expect(bottomRight?.y).toBeGreaterThan((topRight?.y ?? Number.NaN) + 5);
+  });
+
+  it("reads the same twice", async () => {
+    const bytes = await readFile(`${SAMPLES}embossed/card-03.jpg`);
+    expect(await readPicture(models, bytes)).toEqual(await readPicture(models, bytes));
+  });
+});
+
+describe("readPicture on what is no card", () => {
+  it.each([
+    ["white", () => flat(1012, 638, "white")],
+    ["black", () => flat(300, 900, "black")],
+    ["15 x 15", () => flat(15, 15, "gray")],
+    ["15 x 8192", () => flat(15, 8192, "gray")],
+    ["noise", () => noise(640, 400)],
+  ])("accepts nothing in %s", async (_, make) => {
+    expect(await bestConfidence(await make())).toBeLessThan(models.settings.acceptThreshold);
+  });
+
+  it("answers 8192 x 8192", { timeout: 60_000 }, async () => {
+    expect(await bestConfidence(await flat(8192, 8192, "#335577"))).toBe(0);
+  });
+
+  it.each([
+    ["nothing", () => Promise.resolve(new Uint8Array(0))],
+    ["text", () => Promise.resolve(new TextEncoder().encode("no picture at all"))],
+    ["a truncated JPEG", () => readFile(`${SAMPLES}broken/truncated.jpg`)],
+    ["more pixels than allowed", () => flat(8193, 8193, "white")],
+  ])("refuses %s with its code", { timeout: 60_000 }, async (_, make) => {
+    const error = await readPicture(models, await make()).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(EngineError);
+    expect(error).toMatchObject({ code: "engine-image" });
+  });
+});
+
+describe("loadModels", () => {
+  it("says that there is no engine where the files are missing", async () => {
+    await expect(loadModels("/nowhere")).rejects.toMatchObject({ code: "engine-unavailable" });
+  });
+});

@@ -48,8 +48,11 @@ export interface App {
   readonly batches: Batches;
   readonly images: Images;
   readonly outcomes: Outcomes;
-  /** Has something closed with the application, last opened first. */
-  readonly defer: (close: () => Promise<void> | void) => void;
+  /**
+   * Has something closed with the application at the latest, last opened first.
+   * @returns closes it now, once
+   */
+  readonly defer: (close: () => Promise<void> | void) => () => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -131,13 +134,25 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       batches: createBatches(redis, keys),
       images,
       outcomes,
-      defer: (closer) => void closers.push(closer),
+      defer: (closer) => {
+        const closeOnce = once(closer);
+        closers.push(closeOnce);
+        return closeOnce;
+      },
       close,
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function once(close: () => Promise<void> | void): () => Promise<void> {
+  let closing: Promise<void> | null = null;
+  return () => {
+    closing ??= Promise.resolve(close());
+    return closing;
+  };
 }
 
 function keyringRecord(redis: Redis, keys: Keys) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
@@ -76,6 +77,7 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   const batch = await app.batches.open({ name, providers, destination, sources, thresholds, refresh });
   const ended = new AbortController();
   const signals = { soft: AbortSignal.any([stop.soft, ended.signal]), hard: stop.hard };
+  setMaxListeners(0, signals.soft);
 
   const writing = await startWriting(app, options.out, destination, batch);
   const before = await app.batches.counts(name);
@@ -139,7 +141,7 @@ async function watch(
     const allowedRate = options.providers.map((name) => working.pace(name)?.allowedRate() ?? null)[0] ?? null;
     options.onProgress({ counts, feed: feeding.progress(), allowedRate });
     app.metrics.setBatch(counts);
-    if (counts.fed && counts.pending <= 0) return { kind: "complete" };
+    if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
     const stopped = stoppedBy(options.providers, working);
     if (stopped !== null) return { kind: "provider-stopped", error: stopped };
     const unavailable = health();
@@ -148,6 +150,8 @@ async function watch(
       counts.fed && (await app.images.unfinished()) + (await app.outcomes.unread(options.destination)) === 0;
     idleSince = isIdle ? (idleSince ?? performance.now()) : null;
     if (idleSince !== null && performance.now() - idleSince > LOST_MS) {
+      // What is only stale has an outcome; its file has gone from the sources, and the outcome stands.
+      if (counts.pending <= 0) return { kind: "complete" };
       if (fedAgain) return { kind: "lost" };
       fedAgain = true;
       idleSince = null;

@@ -57,15 +57,11 @@ export async function startWorking(app: App, options: WorkingOptions): Promise<W
   const concurrency = options.concurrency ?? Math.max(...settings);
   const dispatcher = (name: ProviderName) => lanes.get(name)?.dispatcher ?? null;
   const worker = createWorker(app, { ...options, concurrency }, dispatcher);
-  return {
-    dispatcher,
-    pace: (name) => lanes.get(name)?.pace ?? null,
-    concurrency,
-    close: async () => {
-      await worker.close();
-      for (const lane of lanes.values()) await lane.close();
-    },
-  };
+  const close = app.defer(async () => {
+    await worker.close();
+    for (const lane of lanes.values()) await lane.close();
+  });
+  return { dispatcher, pace: (name) => lanes.get(name)?.pace ?? null, concurrency, close };
 }
 
 interface Lane {

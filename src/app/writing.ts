@@ -55,17 +55,14 @@ export async function startWriting(
     sleep: async (ms, signal) => void (await sleep(ms, undefined, { signal })),
   });
   const reader = createOutcomeReader(app.redis, app.keys, destination, drain.record, app.emit);
-  return {
-    folder: path,
-    recorded: drain.recorded,
-    close: async () => {
-      await reader.close();
-      await drain.close();
-      await sink.close();
-      await compact(path, recorder);
-      release();
-    },
-  };
+  const close = app.defer(async () => {
+    await reader.close();
+    await drain.close();
+    await sink.close();
+    await compact(path, recorder);
+    release();
+  });
+  return { folder: path, recorded: drain.recorded, close };
 }
 
 function outDeps(app: App, sinkId: string, recorder: Recorder, batch: Batch | null) {

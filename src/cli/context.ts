@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Surroundings } from "../app.js";
@@ -41,12 +42,21 @@ export function createContext(): Context {
   };
 }
 
+/** npm passes a terminal's Ctrl-C on to its child, which has had it already. @unit milliseconds */
+const ECHO_MS = 300;
+
 /** Once: no new work, calls under way finish. Twice: these are given up too. Three times: the process ends. */
 function listenForStop(terminal: Terminal) {
   const soft = new AbortController();
   const hard = new AbortController();
+  // Every job that waits listens.
+  setMaxListeners(0, soft.signal, hard.signal);
   let by: NodeJS.Signals | null = null;
+  let lastAtMs = Number.NEGATIVE_INFINITY;
   const onSignal = (signal: NodeJS.Signals) => {
+    const isEcho = performance.now() - lastAtMs < ECHO_MS;
+    lastAtMs = performance.now();
+    if (isEcho) return;
     by ??= signal;
     if (!soft.signal.aborted) {
       terminal.message("stopping: calls under way are finished first; once more to give them up");

@@ -110,7 +110,7 @@ async function watchBatch(app: App, name: string, writing: Writing, { terminal, 
   while (!stop.soft.aborted) {
     const counts = await app.batches.counts(name);
     app.metrics.setBatch(counts);
-    if (counts.fed && counts.pending <= 0) return true;
+    if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return true;
     if (performance.now() - toldAtMs > TELL_EVERY_MS) {
       toldAtMs = performance.now();
       terminal.message(describe(counts, writing));

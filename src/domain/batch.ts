@@ -41,6 +41,8 @@ export interface BatchCounts {
   readonly found: number;
   readonly outcomes: Readonly<Record<Outcome, number>>;
   readonly pending: number;
+  /** Outcomes of an earlier generation, which are to be judged anew. */
+  readonly stale: number;
   readonly providers: Readonly<Partial<Record<ProviderName, ProviderCounts>>>;
   /** Every request of the sources has been enqueued or was already done. */
   readonly fed: boolean;

@@ -15,6 +15,7 @@ export const ALPHABET = "0123456789/";
 const BEAM = 16;
 /** Classes less likely than this at a step are not followed. */
 const LEAST = 1e-4;
+const SURELY_BLANK = 1 - 1e-4;
 
 interface Branch {
   /** Probability of all alignments that end in a blank, and of those that end in the text's last character. */
@@ -32,6 +33,11 @@ export function beamSearch(scores: StepScores): Candidate[] {
   let logScale = 0;
   for (let step = 0; step < steps; step++) {
     const row = data.subarray(step * classes, (step + 1) * classes);
+    if ((row[ALPHABET.length] ?? 0) > SURELY_BLANK) {
+      // Most steps lie between characters: nothing grows, all end in a blank.
+      for (const branch of beam.values()) close(branch);
+      continue;
+    }
     const grown = extend(beam, row);
     const kept = [...grown].sort((a, b) => total(b[1]) - total(a[1])).slice(0, BEAM);
     const sum = kept.reduce((all, [, branch]) => all + total(branch), 0) || 1e-30;
@@ -41,6 +47,11 @@ export function beamSearch(scores: StepScores): Candidate[] {
   return [...beam]
     .map(([text, branch]) => ({ text, logMass: Math.log(Math.max(total(branch), 1e-30)) + logScale }))
     .sort((a, b) => b.logMass - a.logMass);
+}
+
+function close(branch: Branch): void {
+  branch.blank += branch.mark;
+  branch.mark = 0;
 }
 
 function total(branch: Branch): number {

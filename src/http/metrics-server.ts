@@ -7,7 +7,7 @@ import type { Metrics } from "../telemetry/metrics.js";
 export async function startMetricsServer(
   config: Pick<Config, "metricsPort" | "metricsHost">,
   metrics: Metrics,
-  defer: (close: () => Promise<void>) => void,
+  defer: (close: () => Promise<void>) => unknown,
   report: (message: string) => void,
 ): Promise<void> {
   const { metricsPort, metricsHost } = config;

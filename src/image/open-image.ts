@@ -107,7 +107,7 @@ const TRANSIENT = new Set(["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "ESTALE", "ET
 function toImageError(error: unknown): CardbatchError {
   if (error instanceof CardbatchError) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "an unknown error";
-  if (TRANSIENT.has(code)) return new CardbatchError("internal", `reading the file failed with ${code}`);
+  if (TRANSIENT.has(code)) return new CardbatchError("storage-unavailable", `reading the file failed with ${code}`);
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":

@@ -8,6 +8,7 @@ import { MAX_PIXELS, type PageFacts } from "./page-facts.js";
  * One page, ready for a provider. What conforms and stands upright goes out byte for byte, at the cost of a look at its
  * structure; anything else is decoded, set upright, fitted and encoded anew.
  * @param page counted from 0; only TIFF has others
+ * @param guard runs the decoding, the one step that hostile bytes could kill the process in
  * @throws ImageError `image-empty`, `image-unsupported`, `image-corrupt`, `image-page`, `image-too-small`,
  *   `image-too-large`, `image-timeout`: each before any call
  * @throws CancelledError when the signal fires
@@ -17,11 +18,14 @@ export async function prepareImage(
   page: number,
   bounds: ImageBounds,
   signal: AbortSignal,
+  guard: (decode: () => Promise<PreparedImage>) => Promise<PreparedImage> = (decode) => decode(),
 ): Promise<PreparedImage> {
   if (signal.aborted) throw new CancelledError();
   const facts = inspectPage(bytes, page);
   assertUsableSize(facts, bounds);
-  if (!conforms(facts, bytes, bounds)) return convertPage({ bytes, page, facts }, bounds, signal);
+  if (!conforms(facts, bytes, bounds)) {
+    return guard(() => convertPage({ bytes, page, facts }, bounds, signal));
+  }
   const { format, width, height } = facts;
   return { bytes, format, width, height, pixelsPerSentPixel: 1, untouched: true };
 }

@@ -102,7 +102,8 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     reset: async (name) => {
       const all = [...keys.marks(name)];
       for (let i = 0; i < all.length; i += 512) await redis.unlink(...all.slice(i, i + 512));
-      await redis.hdel(keys.batch(name), "found", ...OUTCOMES.map(outcomeField));
+      const generation = await redis.hget(keys.batch(name), "generation");
+      await redis.hdel(keys.batch(name), "found", `recorded:${generation}`, ...OUTCOMES.map(outcomeField));
     },
     rememberRoots: async (folders) => {
       if (folders.length > 0) await redis.sadd(keys.roots(), ...folders);
@@ -152,6 +153,7 @@ function toCounts(fields: Record<string, string>): BatchCounts {
     found,
     outcomes: outcomes as Record<Outcome, number>,
     pending: found - ended,
+    stale: ended - count(`recorded:${fields.generation ?? FIRST_GENERATION}`),
     providers,
     fed: fields.fed === "1",
   };

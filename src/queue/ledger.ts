@@ -16,7 +16,8 @@ const NOW = `
 /**
  * KEYS: requests, images, answer, in-flight mark.
  * ARGV: request, generation, image part, image field, own presence, prefix of presences, refresh since, ms to keep a
- * claim, prefix of batches, field of uncertain calls.
+ * claim, prefix of batches, field of uncertain calls, batch.
+ * An outcome whose answer is no longer kept is taken over into the present generation as it is.
  * A mark is `owner|deadline|batch`: the deadline of the call that is under way, or empty while none is.
  */
 const CLAIM = {
@@ -35,7 +36,13 @@ const CLAIM = {
       end
     elseif mark and ARGV[7] == '0' and string.sub(mark, 4) == ARGV[3] then
       local outcome = string.sub(mark, 1, 1)
-      if outcome ~= '-' and outcome ~= 'f' then return {'kept'} end
+      if outcome ~= '-' and outcome ~= 'f' then
+        local batch, recorded = ARGV[9] .. ARGV[11], string.sub(mark, 2, 2)
+        redis.call('HSET', KEYS[1], ARGV[1], outcome .. ARGV[2] .. ARGV[2] .. ARGV[3])
+        if recorded ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. recorded, -1) end
+        redis.call('HINCRBY', batch, 'recorded:' .. ARGV[2], 1)
+        return {'kept'}
+      end
     end
     local flying = redis.call('GET', KEYS[4])
     local abandoned = '0'
@@ -126,6 +133,7 @@ export function createLedger(redis: Redis, keys: Keys, { presence, retentionMs }
         CLAIM_MS,
         keys.batch(""),
         uncertainField(context.provider),
+        batch,
       );
       return readClaim(reply as Buffer[]);
     },

@@ -30,6 +30,9 @@ const COMMIT = {
         redis.call('HINCRBY', batch, 'outcome:' .. before, -1)
         redis.call('HINCRBY', KEYS[2], stream .. request, 1)
       end
+      local recorded = string.sub(mark, 2, 2)
+      if recorded ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. recorded, -1) end
+      if generation ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. generation, 1) end
       local published = string.sub(mark, 3, 3)
       if published == '-' then published = generation end
       redis.call('HSET', requests, request, letter .. generation .. published .. ARGV[i + 3])

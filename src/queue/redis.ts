@@ -13,15 +13,11 @@ export interface RedisOptions {
   readonly onError: (error: Error) => void;
 }
 
-/**
- * A connection that waits for a Redis that is away instead of failing, however long that takes.
- * What one turn of the event loop asks for leaves in one write.
- */
+/** A connection that waits for a Redis that is away instead of failing, however long that takes. */
 export function connectRedis({ url, name, onError }: RedisOptions): Redis {
   const redis = new Redis(url, {
     connectionName: name,
     maxRetriesPerRequest: null,
-    enableAutoPipelining: true,
     retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, LONGEST_RECONNECT_MS),
   });
   redis.on("error", onError);

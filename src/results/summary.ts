@@ -59,7 +59,7 @@ export function summarize(input: SummaryInput): Summary {
     found: counts.found,
     ...counts.outcomes,
     pending: counts.pending,
-    complete: counts.fed && counts.pending === 0,
+    complete: counts.fed && counts.pending === 0 && counts.stale === 0,
     ...totals,
     seconds: Math.round(input.seconds * 1000) / 1000,
     providers: counts.providers,

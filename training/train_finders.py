@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -50,6 +51,23 @@ def reading_angle(quad: np.ndarray) -> float:
     """The direction of a quad's text, radians, 0 to the right, growing clockwise."""
     along = quad[1] - quad[0] + quad[2] - quad[3]
     return float(np.arctan2(along[1], along[0]))
+
+
+def turned(scene: Scene, quarters: int) -> Scene:
+    """The scene as a camera turned by quarters (counter-clockwise) would have taken it."""
+    if quarters == 0:
+        return scene
+    h, w = scene.image.shape[:2]
+
+    def turn(quad: np.ndarray) -> np.ndarray:
+        x, y = quad[:, 0], quad[:, 1]
+        return np.stack({1: (y, w - 1 - x), 2: (w - 1 - x, h - 1 - y), 3: (h - 1 - y, x)}[quarters], 1)
+
+    cards = tuple(
+        replace(c, card=turn(c.card), number=None if c.number is None else turn(c.number), dates=tuple((k, turn(q)) for k, q in c.dates))
+        for c in scene.cards
+    )
+    return replace(scene, image=np.ascontiguousarray(np.rot90(scene.image, quarters)), cards=cards)
 
 
 def locator_example(rng: np.random.Generator, scene: Scene, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -156,8 +174,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", help="folder with checkpoints to go on from")
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--pool", type=int, default=3000)
-    parser.add_argument("--renew", type=int, default=1, help="scenes drawn per step")
+    parser.add_argument("--pool", type=int, default=5000)
+    parser.add_argument("--renew", type=int, default=2, help="scenes drawn per step")
     parser.add_argument("--batch", type=int, default=10)
     args = parser.parse_args()
     one_thread()
@@ -205,8 +223,8 @@ def main() -> None:
         torch.save(average.net.state_dict(), out / f"{name}.pt")
 
 
-def _shape_for(scene: Scene) -> tuple[int, int]:
-    h, w = scene.image.shape[:2]
+def _shape_for(scene: Scene, sideways: bool = False) -> tuple[int, int]:
+    h, w = scene.image.shape[1::-1] if sideways else scene.image.shape[:2]
     return min(LOCATOR_SHAPES, key=lambda s: abs(np.log(s[0] / s[1] * h / w)))
 
 
@@ -218,8 +236,14 @@ def _likely(scene: Scene, canvas: tuple[int, int]) -> bool:
 
 def _locator_step(rng, net, pool: Pool, count: int) -> torch.Tensor:
     shape = LOCATOR_SHAPES[rng.choice(4, p=(0.35, 0.35, 0.2, 0.1))]
-    near = [s for s in pool.sample(rng, count * 12) if _shape_for(s) == shape or rng.random() < 0.02][:count] or pool.sample(rng, count)
-    x, target = tensors(rng, [locator_example(rng, s, shape) for s in near])
+    near = []
+    for scene in pool.sample(rng, count * 12):
+        quarters = int(rng.choice(4, p=(0.55, 0.15, 0.15, 0.15)))
+        if _shape_for(scene, quarters % 2 == 1) == shape or rng.random() < 0.02:
+            near.append(turned(scene, quarters))
+        if len(near) == count:
+            break
+    x, target = tensors(rng, [locator_example(rng, s, shape) for s in near or pool.sample(rng, count)])
     with torch.autocast("cpu", torch.bfloat16):
         out = net(x)
     return locator_loss(out.float(), target)

@@ -141,7 +141,7 @@ interface ProviderErrorOptions extends ErrorOptions {
   readonly billable?: boolean;
   /** No request went out (no connection, no token): it is not a call. */
   readonly notSent?: boolean;
-  /** Whether another attempt makes sense where the code alone says `retry`. */
+  /** How often a request may meet this fault before it is final, where that is less than the policy allows. */
   readonly maxAttempts?: number;
 }
 

@@ -6,16 +6,21 @@ export interface AttemptState {
   readonly attempts: number;
   /** Calls made for this request. */
   readonly calls: number;
-  /** Of these, calls that ran into the deadline: the vendor may have read and billed them. */
-  readonly timeouts: number;
+  /** How often each fault was met, by `faultKey`. */
+  readonly met: Readonly<Record<string, number>>;
 }
 
-export const FIRST_ATTEMPT: AttemptState = { attempts: 1, calls: 0, timeouts: 0 };
+export const FIRST_ATTEMPT: AttemptState = { attempts: 1, calls: 0, met: {} };
+
+/** What counts as the same fault met again: the vendor's own code where it gave one. */
+export function faultKey(error: CardbatchError): string {
+  return error instanceof ProviderError ? (error.vendorCode ?? error.code) : error.code;
+}
 
 export interface RetryPolicy {
   readonly maxAttempts: number;
   /**
-   * How often a call that ran into its deadline is made again. A picture that is too much for the vendor is so every
+   * How often a call that ran into its deadline is made again: it may have been read and billed. A picture that is too much for the vendor is so every
    * time, and may be billed every time. A connection that broke says nothing of the picture and is retried as any fault.
    */
   readonly maxTimeouts: number;
@@ -46,7 +51,7 @@ export type NextStep =
   | { readonly kind: "again"; readonly delayMs: number; readonly costsAttempt: boolean };
 
 /**
- * Decides from the error's disposition and what the request has been through.
+ * Decides from the error's disposition and what the request has been through, this error included.
  * Backoff with full jitter: a random time up to the exponential bound (Brooker, "Exponential Backoff and Jitter", AWS 2015).
  * @param random 0 ≤ random() < 1
  */
@@ -66,12 +71,11 @@ export function nextStep(
     case "stop-provider":
       return { kind: "again", delayMs: policy.stoppedMs, costsAttempt: false };
     case "retry": {
-      const mostAttempts = Math.min(
-        policy.maxAttempts,
-        (error instanceof ProviderError && error.maxAttempts) || Infinity,
-      );
-      if (state.attempts >= mostAttempts) return { kind: "fail" };
-      if (error.code === "provider-timeout" && state.timeouts > policy.maxTimeouts) return { kind: "fail" };
+      const met = state.met[faultKey(error)] ?? 1;
+      const mostMet =
+        error instanceof ProviderError ? (error.maxAttempts ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+      if (state.attempts >= policy.maxAttempts || met >= mostMet) return { kind: "fail" };
+      if (error.code === "provider-timeout" && met > policy.maxTimeouts) return { kind: "fail" };
       const bound = Math.min(policy.longestBackoffMs, policy.baseMs * 2 ** state.attempts);
       const backoffMs = Math.ceil(bound * random());
       return {

@@ -8,7 +8,7 @@ export interface VendorMeaning {
 }
 
 /** How often a call is tried that the vendor charges for and that brings nothing usable. */
-export const ATTEMPTS_AT_UNREADABLE = 3;
+export const ATTEMPTS_AT_UNREADABLE = 6;
 
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   401: "provider-token",

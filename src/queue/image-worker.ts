@@ -58,7 +58,7 @@ export interface ImageWorkerOptions {
   readonly stop: StopSignals;
 }
 
-const attemptSchema = z.object({ attempts: z.number(), calls: z.number(), timeouts: z.number() });
+const attemptSchema = z.object({ attempts: z.number(), calls: z.number(), met: z.record(z.string(), z.number()) });
 
 /**
  * Works on `card-images`, and is the one place that turns what comes of a request into what BullMQ does with its job:

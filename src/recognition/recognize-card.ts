@@ -7,7 +7,7 @@ import type { ImageBounds, ImageKey, PreparedImage } from "../domain/image.js";
 import type { ImageJob, RequestId } from "../domain/payload.js";
 import type { JudgedReading, Judgement, Reading, Thresholds } from "../domain/reading.js";
 import type { OutcomeRecord } from "../domain/record.js";
-import { type AttemptState, nextStep } from "../domain/retry-policy.js";
+import { type AttemptState, faultKey, nextStep } from "../domain/retry-policy.js";
 import { type RecordProvider, type RequestFacts, recordFailure, recordVerdict } from "./make-record.js";
 import {
   locate,
@@ -245,8 +245,9 @@ function conclude(
   progress: Progress,
   state: AttemptState,
 ): Recognized {
-  const timeouts = state.timeouts + (error.code === "provider-timeout" ? 1 : 0);
-  const now: AttemptState = { attempts: state.attempts, calls: progress.calls, timeouts };
+  const key = faultKey(error);
+  const met = error.disposition === "retry" ? { ...state.met, [key]: (state.met[key] ?? 0) + 1 } : state.met;
+  const now: AttemptState = { attempts: state.attempts, calls: progress.calls, met };
   const step = nextStep(error, now, deps.random);
   if (step.kind === "again") {
     const attempts = state.attempts + (step.costsAttempt ? 1 : 0);

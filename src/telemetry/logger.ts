@@ -48,10 +48,10 @@ function causeOf(error: Error): object | undefined {
 export function logEvent(logger: Logger, event: CardbatchEvent): void {
   switch (event.type) {
     case "called":
-      logger[event.result === "ok" || event.result === "no-card" ? "debug" : "info"](withoutType(event), "call");
+      logger.debug({ ...withoutType(event), durationMs: Math.round(event.durationMs) }, "call");
       break;
     case "held":
-      logger.info(withoutType(event), "the vendor asked for a pause; nobody calls until it is over");
+      logger.debug(withoutType(event), "the vendor asked for a pause; nobody calls until it is over");
       break;
     case "provider-stopped":
       logger.error(
@@ -78,10 +78,19 @@ export function logEvent(logger: Logger, event: CardbatchEvent): void {
     case "job-started":
     case "turn-taken":
     case "recorded":
-      logger.trace(withoutType(event), event.type);
+      logger.trace(roundedFigures(withoutType(event)), event.type);
   }
 }
 
 function withoutType<E extends { type: string }>({ type: _type, ...facts }: E): Omit<E, "type"> {
   return facts;
+}
+
+/** A fraction's endless digits are no use to anybody, and can look like a card number. */
+function roundedFigures(facts: object): object {
+  const entries = Object.entries(facts).map(([key, value]) => [
+    key,
+    typeof value === "number" ? Math.round(value) : value,
+  ]);
+  return Object.fromEntries(entries);
 }

@@ -64,7 +64,7 @@ const UNREADABLE = {
   disposition: "retry",
   httpStatus: 200,
   billable: true,
-  maxAttempts: 3,
+  maxAttempts: 6,
 } as const;
 const RESET = { code: "provider-connection", disposition: "retry", uncertain: true } as const;
 
@@ -253,7 +253,7 @@ function testFailures(own: readonly FailureRow[], getOpen: () => OpenSubject, ca
     ],
     [
       { kind: "drip", everyMs: 1000 },
-      { uncertain: false, billable: true, httpStatus: 200, maxAttempts: 3 },
+      { uncertain: false, billable: true, httpStatus: 200, maxAttempts: 6 },
     ],
   ])("at %j it gives up in time", async (fault, expected) => {
     const impatient = vendor().impatient(400);

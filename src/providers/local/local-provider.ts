@@ -40,7 +40,7 @@ export function createLocalProvider(engine: CardEngine): OcrProvider {
         provider: "local",
         cards: reading.cards.map((card) => toAnswerCard(card, pixelsPerSentPixel)),
         requestId: null,
-        latencyMs: performance.now() - startedAt,
+        latencyMs: Math.round((performance.now() - startedAt) * 10) / 10,
         billable: false,
       };
     },

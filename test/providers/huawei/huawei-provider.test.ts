@@ -54,7 +54,7 @@ const FAILURES: readonly FailureRow[] = [
   ],
   [
     { kind: "error-body", status: 500 },
-    { code: "provider-response", disposition: "retry", httpStatus: 200, billable: true, maxAttempts: 3 },
+    { code: "provider-response", disposition: "retry", httpStatus: 200, billable: true, maxAttempts: 6 },
   ],
 ];
 

@@ -31,7 +31,7 @@ const FAILURES: readonly FailureRow[] = [
   ],
   [
     { kind: "error-body", code: "77777" },
-    { code: "provider-response", disposition: "retry", httpStatus: 200, billable: true, maxAttempts: 3 },
+    { code: "provider-response", disposition: "retry", httpStatus: 200, billable: true, maxAttempts: 6 },
   ],
 ];
 

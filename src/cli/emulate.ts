@@ -12,6 +12,7 @@ import { createEmulator } from "../http/emulate/emulator.js";
 import type { EmulatorOptions } from "../http/emulate/options.js";
 import { inspectPage } from "../image/inspect-page.js";
 import { prepareImage } from "../image/prepare-image.js";
+import { scaleQuad } from "../providers/answer-fields.js";
 import { LOCAL_BOUNDS } from "../providers/local/local-provider.js";
 import type { WireCard, WireField } from "../providers/vendor-server.js";
 import type { Context } from "./context.js";
@@ -116,12 +117,13 @@ async function readByEngine(
 ): Promise<readonly WireCard[]> {
   const image = await prepareImage(bytes, 0, LOCAL_BOUNDS, signal);
   const reading = await engine.read(image.bytes, signal);
-  return reading.cards.map(toWireCard);
+  return reading.cards.map((card) => toWireCard(card, image.pixelsPerSentPixel));
 }
 
-function toWireCard({ number, issueDate, expiryDate }: EngineCard): WireCard {
+function toWireCard({ number, issueDate, expiryDate }: EngineCard, scale: number): WireCard {
   const issuer = number === null ? null : findIssuer(number.text.slice(0, 10), number.text.length);
-  const field = (text: EngineText | null): WireField | null => text;
+  const field = (text: EngineText | null): WireField | null =>
+    text === null ? null : { ...text, keypoints: scaleQuad(text.keypoints, scale) };
   const named = (text: string | undefined): WireField | null =>
     text === undefined || number === null ? null : { text, confidence: number.confidence, keypoints: null };
   const fields = {
@@ -129,7 +131,7 @@ function toWireCard({ number, issueDate, expiryDate }: EngineCard): WireCard {
     issueDate: field(issueDate),
     expiryDate: field(expiryDate),
     bank: named(issuer?.bank.name),
-    type: named(issuer === null || issuer === undefined ? undefined : TYPE_WORDS[issuer.type]),
+    type: named(issuer === null ? undefined : TYPE_WORDS[issuer.type]),
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as WireCard;
 }

@@ -1,6 +1,8 @@
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
+import pLimit from "p-limit";
 import type { CardEngine, EngineCard, EngineText } from "../domain/card-engine.js";
-import { CardbatchError, toCardbatchError } from "../domain/errors.js";
+import { toCardbatchError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
 import { findIssuer, findNetwork } from "../domain/iin.js";
 import { maskDigits } from "../domain/pan.js";
@@ -31,41 +33,50 @@ async function recognize(
   { terminal, stop }: Context,
 ): Promise<number> {
   const engine = createEnginePool();
+  const limit = pLimit(availableParallelism());
   const show = reveal === true ? (digits: string) => digits : maskDigits;
+  const reads = images.map((path) => limit(() => readImage(engine, path, show, stop.soft)));
+  // Each is awaited in its turn; until then a rejection is not unhandled.
+  for (const read of reads) read.catch(() => {});
   let failed = false;
   try {
-    for (const path of images) {
-      const source = reveal === true ? path : maskReference(path);
-      try {
-        for await (const line of readPages(engine, path, show, stop.soft))
-          terminal.data(JSON.stringify({ source, ...line }));
-      } catch (thrown) {
-        stop.soft.throwIfAborted();
-        failed = true;
-        const { code, message, hint } = toCardbatchError(thrown);
-        if (thrown instanceof CardbatchError && thrown.disposition === "stop-provider") throw thrown;
-        terminal.data(JSON.stringify({ source, code, message: `${message}: ${hint}` }));
-      }
+    for (const [i, read] of reads.entries()) {
+      const path = images[i] ?? "";
+      const { lines, isFailure } = await read;
+      failed ||= isFailure;
+      for (const line of lines)
+        terminal.data(JSON.stringify({ source: reveal === true ? path : maskReference(path), ...line }));
     }
   } finally {
+    limit.clearQueue();
     await engine.close();
   }
   return failed ? EXIT.someFailed : EXIT.ok;
 }
 
-async function* readPages(engine: CardEngine, path: string, show: (digits: string) => string, signal: AbortSignal) {
+/** One line a page, or one that says what is wrong. @throws EngineError when there is no engine */
+async function readImage(engine: CardEngine, path: string, show: (digits: string) => string, signal: AbortSignal) {
+  try {
+    return { lines: await readPages(engine, path, show, signal), isFailure: false };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { code, message, hint, disposition } = toCardbatchError(thrown);
+    if (disposition === "stop-provider") throw thrown;
+    return { lines: [{ code, message: `${message}: ${hint}` }], isFailure: true };
+  }
+}
+
+async function readPages(engine: CardEngine, path: string, show: (digits: string) => string, signal: AbortSignal) {
   const { bytes } = await openImage(path, { signal });
-  const pages = countPages(bytes);
-  for (let page = 0; page < pages; page++) {
+  const lines: object[] = [];
+  for (let page = 0; page < countPages(bytes); page++) {
     const startedAt = performance.now();
     const image = await prepareImage(bytes, page, LOCAL_BOUNDS, signal);
     const { cards } = await engine.read(image.bytes, signal);
-    yield {
-      page,
-      cards: cards.map((card) => describeCard(card, image.pixelsPerSentPixel, show)),
-      ms: Math.round(performance.now() - startedAt),
-    };
+    const described = cards.map((card) => describeCard(card, image.pixelsPerSentPixel, show));
+    lines.push({ page, cards: described, ms: Math.round(performance.now() - startedAt) });
   }
+  return lines;
 }
 
 function describeCard(

@@ -1,4 +1,5 @@
 import { ConfigError } from "../domain/errors.js";
+import type { HuaweiAuth, ShiliuaiAuth } from "../domain/vendor-auth.js";
 import type { Config } from "./settings.js";
 
 /** One way to authenticate: the settings it takes, all of them or none. */
@@ -6,26 +7,6 @@ interface Way<T> {
   readonly settings: Readonly<Record<string, string | undefined>>;
   readonly make: () => T;
 }
-
-export type HuaweiAuth =
-  | { readonly kind: "token"; readonly token: string }
-  | {
-      readonly kind: "aksk";
-      readonly accessKey: string;
-      readonly secretKey: string;
-      readonly securityToken?: string | undefined;
-    }
-  | {
-      readonly kind: "iam";
-      readonly iamEndpoint: string;
-      readonly domain: string;
-      readonly user: string;
-      readonly password: string;
-    };
-
-export type ShiliuaiAuth =
-  | { readonly kind: "appcode"; readonly appCode: string }
-  | { readonly kind: "signature"; readonly appKey: string; readonly appSecret: string };
 
 /**
  * Every complete way to authenticate that is configured.

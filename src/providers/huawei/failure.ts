@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { type ErrorCode, type ErrorDetails, ProviderError } from "../../domain/errors.js";
+import type { HuaweiAuth } from "../../domain/vendor-auth.js";
 import type { HttpReply } from "../http-exchange.js";
 import { isSuccess, pickRequestId } from "../reply.js";
 import { parseDate, parseRetryAfter } from "../retry-after.js";
 import { meaningOfHuawei } from "./error-table.js";
-import { CREDENTIAL_SETTINGS, type HuaweiAuth } from "./options.js";
+import { CREDENTIAL_SETTINGS } from "./options.js";
 
 export interface FailureContext {
   readonly auth: HuaweiAuth["kind"];

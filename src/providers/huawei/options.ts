@@ -1,24 +1,7 @@
 import { ConfigError } from "../../domain/errors.js";
+import type { HuaweiAuth } from "../../domain/vendor-auth.js";
 import { type Endpoint, parseEndpoint } from "../endpoint.js";
 import { assertHeaderValue } from "../settings-check.js";
-
-/** The ways to authenticate; exactly one. */
-export type HuaweiAuth =
-  | { readonly kind: "token"; readonly token: string }
-  | {
-      readonly kind: "aksk";
-      readonly accessKey: string;
-      readonly secretKey: string;
-      /** Belongs to temporary keys. */
-      readonly securityToken?: string | undefined;
-    }
-  | {
-      readonly kind: "iam";
-      readonly iamEndpoint: string;
-      readonly domain: string;
-      readonly user: string;
-      readonly password: string;
-    };
 
 export interface HuaweiOptions {
   /** `https://host`; without a scheme it means https. */

@@ -1,4 +1,4 @@
-import type { ShiliuaiAuth } from "./options.js";
+import type { ShiliuaiAuth } from "../../domain/vendor-auth.js";
 import { shiliuaiSignature } from "./signature.js";
 
 export const SHILIUAI_PATH = "/api/bank_card_ocr/v1";

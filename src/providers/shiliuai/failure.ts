@@ -1,10 +1,11 @@
 import { type ErrorCode, ProviderError } from "../../domain/errors.js";
+import type { ShiliuaiAuth } from "../../domain/vendor-auth.js";
 import type { HttpReply } from "../http-exchange.js";
 import { isSuccess, pickRequestId } from "../reply.js";
 import { parseDate, parseRetryAfter } from "../retry-after.js";
 import type { VendorMeaning } from "../vendor-meaning.js";
 import { meaningOfShiliuai, SUCCESS_CODES } from "./error-table.js";
-import { CREDENTIAL_SETTINGS, type ShiliuaiAuth } from "./options.js";
+import { CREDENTIAL_SETTINGS } from "./options.js";
 import type { ShiliuaiBody } from "./reply-body.js";
 
 export interface FailureContext {

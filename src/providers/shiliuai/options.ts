@@ -1,10 +1,6 @@
+import type { ShiliuaiAuth } from "../../domain/vendor-auth.js";
 import { type Endpoint, parseEndpoint } from "../endpoint.js";
 import { assertHeaderValue } from "../settings-check.js";
-
-/** The ways to authenticate; exactly one. */
-export type ShiliuaiAuth =
-  | { readonly kind: "appcode"; readonly appCode: string }
-  | { readonly kind: "signature"; readonly appKey: string; readonly appSecret: string };
 
 export interface ShiliuaiOptions {
   /** `https://host`; without a scheme it means https. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Answer } from "../../domain/answer.js";
 import type { EncodedCall, OcrProvider } from "../../domain/provider.js";
+import type { ShiliuaiAuth } from "../../domain/vendor-auth.js";
 import type { Clock } from "../clock.js";
 import type { HttpClient } from "../http-client.js";
 import { encodeImageBody } from "../image-body.js";
@@ -9,7 +10,7 @@ import { authHeaders, SHILIUAI_PATH } from "./auth.js";
 import { SHILIUAI_BOUNDS } from "./bounds.js";
 import { checkShiliuai } from "./check.js";
 import { requestIdOf, shiliuaiFailure } from "./failure.js";
-import { resolveShiliuaiOptions, type ShiliuaiAuth, type ShiliuaiOptions } from "./options.js";
+import { resolveShiliuaiOptions, type ShiliuaiOptions } from "./options.js";
 import { claimsSuccess, parseShiliuaiBody, parseShiliuaiCards } from "./reply-body.js";
 
 export interface ShiliuaiDeps {

@@ -11,11 +11,13 @@ import { beamSearch, readPlainly } from "./decode.js";
 import { type CardPlace, locateCards } from "./locate.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
-import { type CardLines, lookClosely, type PlacedLine } from "./rectify.js";
+import { type DateLine, lookClosely, type PlacedLine } from "./rectify.js";
 import type { Models } from "./session.js";
 
 /** Below this a number is tried again upside down, and the surer of the two kept. */
 const DOUBT = 0.5;
+/** Upside down first; sideways only where no number was found at all. */
+const OTHER_WAYS = [Math.PI, Math.PI / 2, -Math.PI / 2];
 /** A date less likely than this is not reported. */
 const LEAST_DATE = 0.02;
 
@@ -27,6 +29,7 @@ export interface ReadNumber extends EngineText {
 
 interface ReadDate extends EngineText {
   readonly month: CardMonth;
+  readonly kind: DateLine["kind"];
   readonly features: Features;
 }
 
@@ -50,19 +53,22 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   return { cards };
 }
 
-/** Reads the card at a place; null when there is neither a number nor a clear card. */
+/** Reads the card at a place, turned about where it makes no sense; null when there is neither number nor clear card. */
 async function readCard(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard | null> {
-  const first = await readUpright(models, picture, place);
-  if ((first.number?.confidence ?? 0) >= DOUBT) return first;
-  const turned = await readUpright(models, picture, { ...place, angle: place.angle + Math.PI });
-  const better = (turned.number?.confidence ?? 0) > (first.number?.confidence ?? 0) ? turned : first;
-  return better.number === null && place.outline.length === 0 ? null : better;
+  let best = await readUpright(models, picture, place);
+  for (const turn of OTHER_WAYS) {
+    const confidence = best.number?.confidence ?? 0;
+    if (confidence >= DOUBT || (best.number !== null && turn !== Math.PI)) break;
+    const turned = await readUpright(models, picture, { ...place, angle: place.angle + turn });
+    if ((turned.number?.confidence ?? 0) > confidence) best = turned;
+  }
+  return best.number === null && place.outline.length === 0 ? null : best;
 }
 
 async function readUpright(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard> {
   const lines = await lookClosely(models.closeup, picture, place);
   const number = lines.number === null ? null : await readNumber(models, picture, lines.number);
-  const dates = await readDates(models, picture, lines);
+  const dates = await readDates(models, picture, lines.dates);
   const quad = lines.card === null ? null : inPage(picture, lines.card);
   return { number, ...dates, quad };
 }
@@ -93,39 +99,34 @@ function featuresOf(
   };
 }
 
+/** The surest two dates, the earlier one as issue date; a single one is what the second look takes it for. */
 async function readDates(
   models: Models,
   picture: Picture,
-  lines: CardLines,
+  lines: readonly DateLine[],
 ): Promise<{ issueDate: EngineText | null; expiryDate: EngineText | null }> {
-  let issue = lines.issue === null ? null : await readDate(models, picture, lines.issue);
-  let expiry = lines.expiry === null ? null : await readDate(models, picture, lines.expiry);
-  // One date claimed twice belongs to the surer claim; of two dates the earlier is the issue date.
-  if (issue !== null && expiry !== null) {
-    if (overlap(issue.keypoints, expiry.keypoints)) {
-      if ((lines.issue?.quality ?? 0) > (lines.expiry?.quality ?? 0)) expiry = null;
-      else issue = null;
-    } else if (issue.month.ordinal > expiry.month.ordinal) {
-      [issue, expiry] = [expiry, issue];
-    }
+  const read: ReadDate[] = [];
+  for (const line of lines) {
+    const date = await readDate(models, picture, line);
+    if (date !== null) read.push(date);
   }
-  return { issueDate: issue, expiryDate: expiry };
+  const [first, second] = read.sort((a, b) => b.confidence - a.confidence);
+  if (first === undefined) return { issueDate: null, expiryDate: null };
+  if (second === undefined || second.month.ordinal === first.month.ordinal) {
+    return first.kind === "issue" ? { issueDate: first, expiryDate: null } : { issueDate: null, expiryDate: first };
+  }
+  const inOrder = first.month.ordinal < second.month.ordinal;
+  return inOrder ? { issueDate: first, expiryDate: second } : { issueDate: second, expiryDate: first };
 }
 
-async function readDate(models: Models, picture: Picture, line: PlacedLine): Promise<ReadDate | null> {
+async function readDate(models: Models, picture: Picture, line: DateLine): Promise<ReadDate | null> {
   const scores = await readDateLine(models.reader, picture, line.quad);
   const chosen = chooseMonth(beamSearch(scores.mean));
   if (chosen === null || chosen.logMass < Math.log(LEAST_DATE)) return null;
   const features = featuresOf(scores, chosen.month.text, { ...chosen, quality: line.quality });
   const confidence = confidenceOf(features, models.settings.date);
-  return { text: chosen.month.text, confidence, keypoints: inPage(picture, line.quad), month: chosen.month, features };
-}
-
-/** Whether the middle of one line lies within half a height of the other's. */
-function overlap(a: Quad, b: Quad): boolean {
-  const middle = (q: Quad): Point => ({ x: (q[0].x + q[2].x) / 2, y: (q[0].y + q[2].y) / 2 });
-  const [p, q] = [middle(a), middle(b)];
-  return Math.hypot(p.x - q.x, p.y - q.y) < Math.hypot(a[3].x - a[0].x, a[3].y - a[0].y);
+  const keypoints = inPage(picture, line.quad);
+  return { text: chosen.month.text, confidence, keypoints, month: chosen.month, kind: line.kind, features };
 }
 
 function inPage(picture: Picture, quad: Quad): Quad {

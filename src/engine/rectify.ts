@@ -19,11 +19,15 @@ export interface PlacedLine {
   readonly quality: number;
 }
 
-/** What the second look found on one card. */
+/** A line that looks like a date, and which of the two the second look takes it for. */
+export interface DateLine extends PlacedLine {
+  readonly kind: "issue" | "expiry";
+}
+
+/** What the second look found on one card; dates surest first, none twice. */
 export interface CardLines {
   readonly number: PlacedLine | null;
-  readonly issue: PlacedLine | null;
-  readonly expiry: PlacedLine | null;
+  readonly dates: readonly DateLine[];
   readonly card: Quad | null;
 }
 
@@ -41,13 +45,31 @@ export async function lookClosely(closeup: Net, picture: Picture, place: CardPla
   warpInto(input, 0, picture, window);
   const { data } = await closeup.run(input, [1, 3, height, width]);
   const [w, h] = [width / CELL, height / CELL];
-  const line = (channel: number, leastMass: number): PlacedLine | null => {
+  const lines = (channel: number, leastMass: number): PlacedLine[] => {
     const map = probabilities(data, channel, w, h);
-    const [best] = findComponents(map, 0.25, leastMass);
-    return best === undefined ? null : placed(window, fitLine(map, best, 0));
+    return findComponents(map, 0.25, leastMass).map((component) => placed(window, fitLine(map, component, 0)));
   };
-  const number = line(0, 12);
-  return { number, issue: line(1, 4), expiry: line(2, 4), card: line(3, 200)?.quad ?? null };
+  const issue = lines(1, 4).map((line): DateLine => ({ ...line, kind: "issue" }));
+  const expiry = lines(2, 4).map((line): DateLine => ({ ...line, kind: "expiry" }));
+  const [number = null] = lines(0, 12);
+  const [card = null] = lines(3, 200);
+  return { number, dates: withoutTwins([...issue.slice(0, 2), ...expiry.slice(0, 2)]), card: card?.quad ?? null };
+}
+
+/** One date claimed for both kinds belongs to the surer claim. */
+function withoutTwins(lines: readonly DateLine[]): DateLine[] {
+  const kept: DateLine[] = [];
+  for (const line of [...lines].sort((a, b) => b.quality - a.quality)) {
+    if (!kept.some((other) => sameLine(line.quad, other.quad))) kept.push(line);
+  }
+  return kept;
+}
+
+/** Whether the middles of two lines are less than a line's height apart. */
+function sameLine(a: Quad, b: Quad): boolean {
+  const middle = (q: Quad): Point => ({ x: (q[0].x + q[2].x) / 2, y: (q[0].y + q[2].y) / 2 });
+  const [p, q] = [middle(a), middle(b)];
+  return Math.hypot(p.x - q.x, p.y - q.y) < Math.hypot(a[3].x - a[0].x, a[3].y - a[0].y);
 }
 
 /** The window on a card: upright, whole, a little larger than the card; without a card, a space around the number. */

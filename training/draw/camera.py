@@ -98,13 +98,13 @@ def sensor(rng: np.random.Generator, image: np.ndarray, unit: float, hard: float
     return image
 
 
-def copier(rng: np.random.Generator, image: np.ndarray, unit: float) -> np.ndarray:
-    """Photocopies and office scanners: grey, hard contrast, streaks; sometimes nearly two-tone."""
+def copier(rng: np.random.Generator, image: np.ndarray, hard: float) -> np.ndarray:
+    """Photocopies and office scanners: grey, hard contrast, streaks; bad ones nearly two-tone."""
     gray = image.mean(2, keepdims=True)
-    low, high = np.quantile(gray, rng.uniform(0.0, 0.08)), np.quantile(gray, rng.uniform(0.85, 1.0))
+    low, high = np.quantile(gray, rng.uniform(0.0, 0.02 + 0.06 * hard)), np.quantile(gray, rng.uniform(0.97 - 0.12 * hard, 1.0))
     gray = (gray - low) / max(float(high - low), 0.1)
     if rng.random() < 0.35:
-        gray = smoothstep(gray, 0.5 - (soft := rng.uniform(0.12, 0.5)), 0.5 + soft)
+        gray = smoothstep(gray, 0.5 - (soft := rng.uniform(0.5 - 0.38 * hard, 0.6)), 0.5 + soft)
     if rng.random() < 0.3:
         streaks = rng.normal(0, 0.03, (1, image.shape[1], 1)).astype(np.float32)
         gray = gray + cv2.blur(streaks, (3, 1)).reshape(1, -1, 1)
@@ -126,7 +126,7 @@ def photograph(rng: np.random.Generator, image: np.ndarray, unit: float, hard: f
     image = light_up(rng, image, unit, hard)
     image = expose(rng, image)
     if rng.random() < 0.08:
-        image = copier(rng, image, unit)
+        image = copier(rng, image, hard)
     image = blur(rng, image, unit, hard)
     image = sensor(rng, image, unit, hard)
     return encode(rng, image, int(70 - 45 * hard))

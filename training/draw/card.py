@@ -159,12 +159,22 @@ def _chip(rng, image, view, at):
     w, h = rng.uniform(10.5, 12.5), rng.uniform(8.5, 10)
     if not view.sees(x, y, x + w, y + h):
         return
-    metal = np.array((0.45, 0.7, 0.82) if rng.random() < 0.6 else (0.75, 0.76, 0.77)) * rng.uniform(0.7, 1.15)
-    _box(image, view, (x, y, x + w, y + h), np.clip(metal, 0, 1), 1.0)
-    for t in (0.33, 0.66):
-        _box(image, view, (x, y + h * t - 0.12, x + w, y + h * t + 0.12), metal * 0.45, 0.8)
-    for t in (0.36, 0.64):
-        _box(image, view, (x + w * t - 0.12, y, x + w * t + 0.12, y + h), metal * 0.45, 0.8)
+    metal = np.array((0.45, 0.7, 0.82) if rng.random() < 0.6 else (0.75, 0.76, 0.77)) * rng.uniform(0.6, 1.05)
+    r = rng.uniform(0.3, 2)
+    t = np.linspace(0, 2 * np.pi, 41)[:-1]
+    corner = np.stack([np.sign(np.cos(t)) * (w / 2 - r) + r * np.cos(t), np.sign(np.sin(t)) * (h / 2 - r) + r * np.sin(t)], 1)
+    center = np.array((x + w / 2, y + h / 2))
+    _fill(image, view, center + corner, metal, 1.0)
+    _fill(image, view, center + corner * 0.96, metal * rng.uniform(0.85, 1.2), 0.8)
+    dark = metal * rng.uniform(0.3, 0.7)
+    inner = rng.uniform(0.15, 0.3)
+    for u in (-inner, inner):
+        _fill(image, view, center + np.array([(w * u - 0.12, -h / 2), (w * u + 0.12, -h / 2), (w * u + 0.12, h / 2), (w * u - 0.12, h / 2)]), dark, 0.8)
+    for v in (-0.17, 0.17) if rng.random() < 0.6 else (-0.25, 0, 0.25):
+        for u0, u1 in ((-0.5, -inner), (inner, 0.5)):
+            _fill(image, view, center + np.array([(w * u0, h * v - 0.12), (w * u1, h * v - 0.12), (w * u1, h * v + 0.12), (w * u0, h * v + 0.12)]), dark, 0.8)
+    if rng.random() < 0.4:
+        _fill(image, view, center + 0.5 * corner * (inner * 2, 0.5), metal * 0.9, 1.0)
 
 
 def _network(rng, image, view, at):

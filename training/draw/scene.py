@@ -115,6 +115,29 @@ def _place(rng, image: np.ndarray, plan: Plan, quad: np.ndarray) -> SceneCard:
     return _truth(plan, quad, where)
 
 
+def _finger(rng, image: np.ndarray, cards: tuple[SceneCard, ...]) -> None:
+    """A finger that holds the card down by its edge, clear of number and dates."""
+    h, w = image.shape[:2]
+    quad = cards[0].card
+    side = int(rng.integers(4))
+    edge = quad[side] + (quad[(side + 1) % 4] - quad[side]) * rng.uniform(0.1, 0.9)
+    inward = (quad.mean(0) - edge) / max(float(np.linalg.norm(quad.mean(0) - edge)), 1.0)
+    width = float(np.linalg.norm(quad[1] - quad[0])) * rng.uniform(0.1, 0.2)
+    tip, root = edge + inward * width * rng.uniform(0.3, 1.2), edge - inward * max(w, h)
+    mask = np.zeros((h, w), np.uint8)
+    cv2.line(mask, tuple(int(v) for v in root), tuple(int(v) for v in tip), 255, max(2, int(width)), cv2.LINE_AA)
+    texts = [q for card in cards for q in ([card.number] if card.number is not None else []) + [q for _, q in card.dates]]
+    covered = np.zeros((h, w), np.uint8)
+    for text in texts:
+        cv2.fillConvexPoly(covered, np.round(text).astype(np.int32), 255)
+    if (cv2.dilate(mask, np.ones((9, 9), np.uint8)) & covered).any():
+        return
+    skin = np.array((0.45, 0.55, 0.78), np.float32) * np.float32(rng.uniform(0.4, 1.15)) + rng.normal(0, 0.03, 3).astype(np.float32)
+    soft = cv2.GaussianBlur(mask, (0, 0), max(width * 0.02, 0.6)).astype(np.float32) / 255
+    round_ = cv2.GaussianBlur(mask, (0, 0), max(width * 0.25, 1.0)).astype(np.float32)[..., None] / 255
+    image += soft[..., None] * (np.clip(skin * (0.45 + 0.65 * round_), 0, 1) - image)
+
+
 def _truth(plan: Plan, quad: np.ndarray, where: np.ndarray) -> SceneCard:
     found = boxes(plan)
 
@@ -146,6 +169,8 @@ def draw_scene(rng: np.random.Generator, w: int, h: int, kind: str | None = None
     quads, plans = _arrange(rng, plan, kind, w, h, any_roll, holdout, least_px)
     image = scanner_lid(rng, w, h) if kind in ("scan", "many") else table(rng, w, h)
     cards = tuple(_place(rng, image, p, q) for p, q in zip(plans, quads, strict=True))
+    if kind in ("photo", "close") and rng.random() < 0.12:
+        _finger(rng, image, cards)
     unit = max(4.0, float(np.linalg.norm(quads[0][3] - quads[0][0])) / 54 * 4)
     return Scene(photograph(rng, image, unit, hard), cards, kind, hard)
 

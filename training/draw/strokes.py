@@ -56,11 +56,15 @@ def _three(s: StrokeStyle, r: float) -> list[list[Path]]:
 
 
 def _four(s: StrokeStyle, r: float) -> list[list[Path]]:
+    bar = 0.62 + 0.1 * (s.mid - 0.48)
+    # Both uprights begin at the top and the bar runs past the right one: easily taken for a 9.
+    crossed = [[(0.08, 0, 0), (0.0, bar, 0.12), (1, bar, 0)], [(0.68, 0.06, 0), (0.68, 1, 0)]]
     opened = [[(0.1, 0, 0), (0.0, 0.66, 0.1), (1, 0.66, 0)], [(0.72, 0.36, 0), (0.72, 1, 0)]]
+    fork = [[(0.02, 0.02, 0), (0.02, bar, 0.15), (1, bar, 0)], [(0.62, 0.22, 0), (0.62, 1, 0)]]
     upright = [[(0.05, 0, 0), (0.05, 0.6, 0), (1, 0.6, 0)], [(0.8, 0.3, 0), (0.8, 1, 0)]]
     closed = [[(0.72, 1, 0), (0.72, 0, 0), (0, 0.7, 0), (1, 0.7, 0)]]
     segment = [[(0, 0, 0), (0, 0.55, 0.1), (1, 0.55, 0)], [(1, 0, 0), (1, 1, 0)]]
-    return [opened, upright, closed, segment]
+    return [crossed, fork, opened, closed, upright, segment]
 
 
 def _five(s: StrokeStyle, r: float) -> list[list[Path]]:

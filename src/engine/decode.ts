@@ -12,10 +12,10 @@ export interface StepScores {
 }
 
 export const ALPHABET = "0123456789/";
-const BEAM = 16;
+const BEAM = 12;
 /** Classes less likely than this at a step are not followed. */
-const LEAST = 1e-4;
-const SURELY_BLANK = 1 - 1e-4;
+const LEAST = 5e-4;
+const SURELY_BLANK = 0.999;
 
 interface Branch {
   /** Probability of all alignments that end in a blank, and of those that end in the text's last character. */
@@ -33,9 +33,11 @@ export function beamSearch(scores: StepScores): Candidate[] {
   let logScale = 0;
   for (let step = 0; step < steps; step++) {
     const row = data.subarray(step * classes, (step + 1) * classes);
-    if ((row[ALPHABET.length] ?? 0) > SURELY_BLANK) {
+    const blank = row[ALPHABET.length] ?? 0;
+    if (blank > SURELY_BLANK) {
       // Most steps lie between characters: nothing grows, all end in a blank.
       for (const branch of beam.values()) close(branch);
+      logScale += Math.log(blank);
       continue;
     }
     const grown = extend(beam, row);

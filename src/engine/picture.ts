@@ -5,6 +5,8 @@ import { engineError } from "./engine-error.js";
 /** Longer sides are scaled down to this while decoding: digits of a whole card are then still 100 px high. */
 export const MAX_SIDE_PX = 2048;
 const MAX_PIXELS = 8192 * 8192;
+/** Raster formats only: nothing that could refer to other files. */
+const FORMATS = new Set(["jpeg", "png", "webp", "tiff"]);
 
 /** RGB bytes, row by row. */
 export interface Raster {
@@ -27,7 +29,8 @@ export interface Picture {
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   try {
     const input = sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS, sequentialRead: true });
-    const { width, height, orientation } = await input.metadata();
+    const { format, width, height, orientation } = await input.metadata();
+    if (!FORMATS.has(format)) throw new Error("a format that the engine does not read");
     const turned = orientation !== undefined && orientation >= 5;
     const { data, info } = await input
       .autoOrient()

@@ -1,13 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parse } from "csv-parse/sync";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readPicture } from "../../src/engine/engine.js";
 import { EngineError } from "../../src/engine/engine-error.js";
+import { decodePicture } from "../../src/engine/picture.js";
 import { loadModels, type Models } from "../../src/engine/session.js";
 
 const SAMPLES = fileURLToPath(new URL("../../samples/", import.meta.url));
+
+const SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="9" height="9"/></svg>';
 
 interface TruthRow {
   readonly file: string;
@@ -98,12 +101,28 @@ describe("readPicture on what is no card", () => {
   it.each([
     ["nothing", () => Promise.resolve(new Uint8Array(0))],
     ["text", () => Promise.resolve(new TextEncoder().encode("no picture at all"))],
+    ["a drawing that could name files", () => Promise.resolve(new TextEncoder().encode(SVG))],
     ["a truncated JPEG", () => readFile(`${SAMPLES}broken/truncated.jpg`)],
     ["more pixels than allowed", () => flat(8193, 8193, "white")],
   ])("refuses %s with its code", { timeout: 60_000 }, async (_, make) => {
     const error = await readPicture(models, await make()).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(EngineError);
     expect(error).toMatchObject({ code: "engine-image" });
+  });
+});
+
+describe("decoding", () => {
+  it.each([
+    ["CMYK JPEG", (image: Sharp) => image.toColourspace("cmyk").jpeg()],
+    ["16-bit grey PNG", (image: Sharp) => image.toColourspace("grey16").png()],
+    ["palette PNG with alpha", (image: Sharp) => image.ensureAlpha(0.5).png({ palette: true })],
+    ["WebP", (image: Sharp) => image.webp()],
+    ["TIFF", (image: Sharp) => image.tiff()],
+  ])("gives RGB for %s", async (_, encode) => {
+    const bytes = await encode(sharp(`${SAMPLES}flat/card-01.jpg`).resize(640)).toBuffer();
+    const [full] = (await decodePicture(bytes)).levels;
+    expect(full?.data.length).toBe((full?.width ?? 0) * (full?.height ?? 0) * 3);
+    expect(full?.width).toBe(640);
   });
 });
 

@@ -45,7 +45,7 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     target = float(np.clip(rng.normal(0.43, 0.13), 0.12, 0.85))
     gain = float(np.clip(target / max(sum(mean[:3]) / 3, 0.05), 0.5, 1.8))
     image = cv2.pow(np.maximum(image, 0) * np.float32(gain), float(np.exp(rng.normal(0, 0.18))))
-    contrast = rng.uniform(0.65, 1.2)
+    contrast = rng.uniform(0.75, 1.3)
     image = (image - np.float32(target)) * np.float32(contrast) + np.float32(target)
     # Stray light: a photograph of black is seldom black.
     veil = np.float32(rng.uniform(0, 0.12) ** 1.5)

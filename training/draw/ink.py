@@ -47,7 +47,7 @@ def _lobes(rng: np.random.Generator, light: float, dark_card: bool) -> tuple[tup
     for i in range(rng.integers(1, 4)):
         angle = light + rng.normal(0, 0.5) if i == 0 else rng.uniform(0, 2 * np.pi)
         reach = rng.uniform(0.35, 1.3)
-        strength = rng.uniform(0.25, 1.1) * (1.2 if dark_card else 1.0) * (1 if i == 0 else 0.7)
+        strength = rng.uniform(0.3, 1.25) * (1.2 if dark_card else 1.0) * (1 if i == 0 else 0.7)
         out.append((reach * np.cos(angle), reach * np.sin(angle), rng.uniform(0.22, 0.6), strength))
     for _ in range(rng.integers(0, 3)):
         angle = light + np.pi + rng.normal(0, 0.8)
@@ -70,7 +70,7 @@ def emboss_ink(rng: np.random.Generator, light: float, background: float) -> Ink
         light=light + rng.normal(0, 0.15),
         slope=rng.uniform(0.1, 0.32),
         # Bare plastic lives by its relief alone.
-        relief=rng.uniform(0.2, 0.75) * (1.0 if color is not None else 1.3),
+        relief=rng.uniform(0.25, 0.95) * (1.0 if color is not None else 1.3),
         lobes=_lobes(rng, light, background < 0.3) if rng.random() < 0.88 else (),
         shadow=rng.uniform(0.0, 0.6),
         bulge=rng.uniform(0.0, 0.3) if rng.random() < 0.35 else 0.0,

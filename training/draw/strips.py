@@ -54,9 +54,9 @@ def draw_strip(rng: np.random.Generator, what: str = "number", holdout: bool = F
         if runs:
             break
     run = runs[rng.integers(len(runs))]
-    digit_px = np.exp(np.log(12) + rng.random() ** 0.7 * np.log(44 / 12))
+    digit_px = np.exp(np.log(12) + rng.random() ** 0.45 * np.log(44 / 12))
     scale = digit_px / run.height
-    return _strip(rng, plan, run, scale, hard * rng.random() ** 2.5)
+    return _strip(rng, plan, run, scale, hard * rng.random() ** 3)
 
 
 def _strip(rng, plan: Plan, run, scale: float, hard: float, box=None) -> Strip:

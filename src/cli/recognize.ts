@@ -88,12 +88,13 @@ function describeCard(
   const issuer = findIssuer(digits.slice(0, 10), digits.length);
   const toPixels = (points: EngineText["keypoints"]) =>
     points.map(({ x, y }) => ({ x: Math.round(x * scale), y: Math.round(y * scale) }));
-  const field = (text: EngineText | null) => (text === null ? null : { value: text.text, confidence: text.confidence });
+  const field = (text: EngineText | null) =>
+    text === null ? null : { value: text.text, confidence: round4(text.confidence) };
   return {
     number:
       number === null
         ? null
-        : { value: show(digits), confidence: number.confidence, keypoints: toPixels(number.keypoints) },
+        : { value: show(digits), confidence: round4(number.confidence), keypoints: toPixels(number.keypoints) },
     bank: issuer?.bank ?? null,
     network: findNetwork(digits, digits.length)?.network ?? null,
     type: issuer?.type ?? "unknown",
@@ -101,4 +102,8 @@ function describeCard(
     expiryDate: field(expiryDate),
     quad: quad === null ? null : toPixels(quad),
   };
+}
+
+function round4(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
 }

@@ -2,6 +2,7 @@ import type { CardField } from "../domain/answer.js";
 import { type CardVault, numberField } from "../domain/card-vault.js";
 import type { ErrorCode } from "../domain/errors.js";
 import { ERROR_CATALOGUE } from "../domain/errors.js";
+import type { Point, Quad } from "../domain/geometry.js";
 import type { ImageKey } from "../domain/image.js";
 import type { Pan } from "../domain/pan.js";
 import type { RequestId } from "../domain/payload.js";
@@ -90,7 +91,7 @@ async function recordCard(card: ReadingCard, index: number, request: RequestId, 
       issueDate: confidence(card, "issueDate"),
       expiryDate: confidence(card, "expiryDate"),
     },
-    keypoints: { number: card.keypoints.number ?? null },
+    keypoints: { number: card.keypoints.number === undefined ? null : toPixels(card.keypoints.number) },
   };
 }
 
@@ -105,5 +106,12 @@ async function recordNumber(number: Pan, index: number, request: RequestId, vaul
 }
 
 function confidence(card: ReadingCard, field: CardField): number | null {
-  return card.confidence[field] ?? null;
+  const value = card.confidence[field];
+  // The endless digits of a fraction say nothing more, and can look like a card number.
+  return value === undefined ? null : Math.round(value * 1e4) / 1e4;
+}
+
+function toPixels(quad: Quad): Quad {
+  const round = ({ x, y }: Point): Point => ({ x: Math.round(x), y: Math.round(y) });
+  return [round(quad[0]), round(quad[1]), round(quad[2]), round(quad[3])];
 }

@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AUTH_WAYS, callerSettings, drawArchive, openPlace, type Place, type RunningEmulator, readOut, readSummary, startEmulator } from "../helpers/cli.js";
+import {
+  AUTH_WAYS,
+  callerSettings,
+  drawArchive,
+  openPlace,
+  type Place,
+  type RunningEmulator,
+  readOut,
+  readSummary,
+  startEmulator,
+} from "../helpers/cli.js";
 
 const PAGES = 12;
 let place: Place;
@@ -23,7 +33,13 @@ describe("run", () => {
     expect(code).toBe(0);
     const { results } = readOut(out);
     expect(results.map(({ outcome }) => outcome)).toEqual(Array(PAGES).fill("accepted"));
-    expect(readSummary(out)).toMatchObject({ found: PAGES, accepted: PAGES, calls: PAGES, billableCalls: PAGES, complete: true });
+    expect(readSummary(out)).toMatchObject({
+      found: PAGES,
+      accepted: PAGES,
+      calls: PAGES,
+      billableCalls: PAGES,
+      complete: true,
+    });
   });
 
   it("gives the same numbers by every way", () => {
@@ -43,7 +59,17 @@ describe("run", () => {
   ] as const)("ends with exit 5 and names the setting when %s credentials are wrong", async (way, wrong, setting) => {
     const { provider, env } = callerSettings(emulator.url, way);
     const before = (await emulator.report()).totals.calls;
-    const args = ["run", "archive", "--provider", provider, "--batch", `wrong-${way}`, "--out", "out-wrong", "--refresh"];
+    const args = [
+      "run",
+      "archive",
+      "--provider",
+      provider,
+      "--batch",
+      `wrong-${way}`,
+      "--out",
+      "out-wrong",
+      "--refresh",
+    ];
     const { code, stderr } = await place.run(args, { ...env, ...wrong });
     expect(code).toBe(5);
     expect(stderr).toContain(setting);

@@ -36,7 +36,10 @@ describe("one archive, several processes", () => {
       place.start(["worker", "--provider", "huawei", "--rate", "60", "--concurrency", "8"], root(mount)),
     );
     const drain = place.start(["drain", "--batch", "fleet", "--out", "out-fleet"]);
-    const enqueued = await place.run(["enqueue", "mount-a/scans", "--provider", "huawei", "--batch", "fleet"], root("mount-a"));
+    const enqueued = await place.run(
+      ["enqueue", "mount-a/scans", "--provider", "huawei", "--batch", "fleet"],
+      root("mount-a"),
+    );
     expect(enqueued.code, enqueued.stderr).toBe(0);
     await answered(IMAGES / 3);
     const stopped = await stop(workers[0]);
@@ -48,7 +51,12 @@ describe("one archive, several processes", () => {
 
     const { totals } = await emulator.report();
     expect(totals.calls).toBe(IMAGES);
-    expect(readSummary(place.path("out-fleet"))).toMatchObject({ found: IMAGES, accepted: IMAGES, calls: IMAGES, uncertainCalls: 0 });
+    expect(readSummary(place.path("out-fleet"))).toMatchObject({
+      found: IMAGES,
+      accepted: IMAGES,
+      calls: IMAGES,
+      uncertainCalls: 0,
+    });
     const run = ["run", "mount-a/scans", "--provider", "huawei", "--batch", "alone", "--out", "out-alone"];
     expect((await place.run(run, root("mount-a"))).code).toBe(0);
     const said = (folder: string) =>
@@ -66,13 +74,27 @@ describe("one archive, several processes", () => {
     for (const { code, stderr } of await Promise.all(runs)) expect(code, stderr).toBe(0);
     for (const name of ["left", "right"]) {
       const sources = readOut(place.path(`out-${name}`)).all.map(({ image, batch }) => `${batch}:${image.source}`);
-      expect(sources.sort()).toEqual(Array.from({ length: 40 }, (_, i) => `${name}:${name}-${String(i).padStart(2, "0")}.png`));
+      expect(sources.sort()).toEqual(
+        Array.from({ length: 40 }, (_, i) => `${name}:${name}-${String(i).padStart(2, "0")}.png`),
+      );
     }
   });
 
   it("lets only one run of a batch live, and only one write a folder", async () => {
     await drawArchiveOf(["busy"]);
-    const args = (out: string, batch: string) => ["run", "busy", "--provider", "huawei", "--rate", "5", "--out", out, "--batch", batch, "--refresh"];
+    const args = (out: string, batch: string) => [
+      "run",
+      "busy",
+      "--provider",
+      "huawei",
+      "--rate",
+      "5",
+      "--out",
+      out,
+      "--batch",
+      batch,
+      "--refresh",
+    ];
     const first = place.start(args("out-busy", "busy"), env);
     await written(first, "calls/s; Redis");
     await answered((await emulator.report()).totals.answered + 1);
@@ -99,7 +121,10 @@ async function drawArchiveOf(names: readonly string[]): Promise<void> {
   for (const [n, name] of names.entries()) {
     await mkdir(place.path(name), { recursive: true });
     for (let i = 0; i < 40; i++) {
-      await writeFile(join(place.path(name), `${name}-${String(i).padStart(2, "0")}.png`), drawPng(100_000 * (n + 1) + i));
+      await writeFile(
+        join(place.path(name), `${name}-${String(i).padStart(2, "0")}.png`),
+        drawPng(100_000 * (n + 1) + i),
+      );
     }
   }
 }

@@ -112,12 +112,18 @@ export interface RunningEmulator {
 }
 
 /** `cardbatch emulate`, with credentials of every way to authenticate. */
-export async function startEmulator(place: Place, args: readonly string[] = ["--answer", "fixed"]): Promise<RunningEmulator> {
+export async function startEmulator(
+  place: Place,
+  args: readonly string[] = ["--answer", "fixed"],
+): Promise<RunningEmulator> {
   const running = place.start(["emulate", ...args], EMULATOR_CREDENTIALS);
   const [chunk] = (await once(running.child.stdout as NodeJS.ReadableStream, "data")) as [string];
   const { listening: url } = JSON.parse(chunk.split("\n")[0] ?? "") as { listening: string };
   const post = async (path: string, body?: unknown) => {
-    const response = await fetch(url + path, { method: "POST", ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const response = await fetch(url + path, {
+      method: "POST",
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
   };
   return {

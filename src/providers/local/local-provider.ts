@@ -8,9 +8,12 @@ import { Pan } from "../../domain/pan.js";
 import type { CheckStep, OcrProvider } from "../../domain/provider.js";
 import { scaleQuad } from "../answer-fields.js";
 
-/** What the engine takes; it scales down by itself, so that only what no decoder should be given is kept out. */
+/**
+ * What the engine is given. It could decode more formats; these two it has in common with every vendor, so that a page
+ * is the same bytes, and the same reading, whoever reads it. It scales down by itself.
+ */
 export const LOCAL_BOUNDS: ImageBounds = {
-  formats: ["jpeg", "png", "tiff", "webp"],
+  formats: ["jpeg", "png"],
   minSide: 15,
   maxSide: 8192,
   maxBase64Bytes: 96 * 1024 * 1024,

@@ -45,6 +45,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       imageKey: page.imageKey,
       page: page.page,
       provider: provider.name,
+      outcomeMayStand: page.outcomeMayStand,
     });
     switch (claim.kind) {
       case "done":

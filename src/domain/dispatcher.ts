@@ -16,6 +16,8 @@ export interface PageToRead {
   readonly batch: Batch;
   readonly imageKey: ImageKey;
   readonly page: number;
+  /** Nothing has been read of the page yet: an outcome from before may stand where its answer is no longer kept. */
+  readonly outcomeMayStand: boolean;
   /** Calls made for this request so far. */
   readonly calls: () => number;
   /** Called right before a call goes out. */

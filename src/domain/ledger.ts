@@ -11,6 +11,8 @@ export interface ClaimContext {
   readonly refreshSinceMs: number;
   readonly imageKey: ImageKey;
   readonly page: number;
+  /** Whether an outcome from before may stand where the answer behind it is no longer kept. */
+  readonly outcomeMayStand: boolean;
 }
 
 /**
@@ -18,14 +20,14 @@ export interface ClaimContext {
  * - `kept`: it has an outcome from before and the answer behind it is no longer kept; that outcome stands.
  * - `answered`: the answer is stored; no call is needed.
  * - `busy`: somebody is calling for this very page; come back.
- * - `claimed`: it is ours to call. `abandonedCall`: an earlier owner died with a call under way, now counted as uncertain.
+ * - `claimed`: it is ours to call. Where an earlier owner died with a call under way, that call is counted as uncertain now.
  */
 export type Claim =
   | { readonly kind: "done" }
   | { readonly kind: "kept" }
   | { readonly kind: "answered"; readonly owner: RequestId; readonly sealed: Buffer }
   | { readonly kind: "busy" }
-  | { readonly kind: "claimed"; readonly owner: RequestId; readonly abandonedCall: boolean };
+  | { readonly kind: "claimed"; readonly owner: RequestId };
 
 /** What a call came to, for the batch's accounts. */
 export interface CallAccount {

@@ -71,9 +71,10 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
         name,
         ...settled,
         generation: isReopened ? nextGeneration(generation) : generation,
-        refreshSinceMs: refresh ? Date.now() : Number(before.refreshSinceMs ?? 0),
+        refreshSinceMs: refresh ? await serverTimeMs(redis) : Number(before.refreshSinceMs ?? 0),
       };
-      await redis.hset(keys.batch(name), { ...serialize(batch), policy, fed: "0" });
+      const asked = askedSince(batch, deserialize(name, before), refresh ? {} : before);
+      await redis.hset(keys.batch(name), { ...serialize(batch), ...asked, policy, fed: "0" });
       await redis.sadd(keys.batches(), name);
       return batch;
     },
@@ -110,6 +111,21 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     },
     rememberedRoots: () => redis.smembers(keys.roots()),
   };
+}
+
+/** Answers are dated by the server's clock, which is everybody's. */
+async function serverTimeMs(redis: Redis): Promise<number> {
+  const [seconds, us] = await redis.time();
+  return Number(seconds) * 1000 + Math.floor(Number(us) / 1000);
+}
+
+/** Since which generation each provider has been asked without a break: outcomes from before it don't rest on its answers. */
+function askedSince(batch: Batch, last: Batch | null, before: Record<string, string>): Record<string, string> {
+  const fields = batch.providers.map((provider) => {
+    const since = last?.providers.includes(provider) === true ? before[askedField(provider)] : undefined;
+    return [askedField(provider), since ?? batch.generation];
+  });
+  return Object.fromEntries(fields);
 }
 
 function serialize(batch: Batch): Record<string, string> {
@@ -159,7 +175,8 @@ function toCounts(fields: Record<string, string>): BatchCounts {
   };
 }
 
-/** Fields of a batch's hash that the scripts count in. */
+/** Fields of a batch's hash that the scripts read or count in. */
+export const askedField = (provider: ProviderName) => `asked:${provider}`;
 export const outcomeField = (outcome: Outcome) => `outcome:${outcomeLetter(outcome)}`;
 export const callField = (provider: ProviderName) => `calls:${provider}`;
 export const billableField = (provider: ProviderName) => `billable:${provider}`;

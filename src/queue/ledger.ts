@@ -1,6 +1,6 @@
 import type { AnswerLedger, CallAccount, Claim } from "../domain/ledger.js";
 import type { RequestId } from "../domain/payload.js";
-import { billableField, callField, uncertainField } from "./batches.js";
+import { askedField, billableField, callField, uncertainField } from "./batches.js";
 import { imageField, type Keys } from "./keys.js";
 import { imagePart } from "./mark.js";
 import { loadBinaryScript, loadScript, type Redis } from "./redis.js";
@@ -14,55 +14,57 @@ const NOW = `
   local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
 
 /**
+ * A mark in flight is `presence|deadline|batch`: the deadline of the call that is under way, in server time. While none is, it
+ * is `presence||` and the claim's number, by which a claim that is asked for twice, because its reply was lost, is known.
+ *
  * KEYS: requests, images, answer, in-flight mark.
- * ARGV: request, generation, image part, image field, own presence, prefix of presences, refresh since, ms to keep a
- * claim, prefix of batches, field of uncertain calls, batch.
- * An outcome whose answer is no longer kept is taken over into the present generation as it is.
- * A mark is `owner|deadline|batch`: the deadline of the call that is under way, or empty while none is.
+ * An outcome from before stands for an answer that is no longer kept, if that answer can be behind it: it was recorded
+ * since the provider has been asked in this batch, or taken over from files.
  */
 const CLAIM = {
   name: "cardbatchClaim",
   keys: 4,
   lua: `${NOW}
-    local mark = redis.call('HGET', KEYS[1], ARGV[1])
-    if mark and string.sub(mark, 3, 3) == ARGV[2] and string.sub(mark, 4) == ARGV[3] then return {'done'} end
-    redis.call('HSETNX', KEYS[2], ARGV[4], ARGV[1])
-    local owner = redis.call('HGET', KEYS[2], ARGV[4])
+    local request, generation, image, field, claim, claimMs, presences, refreshSince, mayStand, batches, name, asked, uncertain
+      = unpack(ARGV)
+    local mark = redis.call('HGET', KEYS[1], request)
+    local isSameImage = mark and string.sub(mark, 4) == image
+    if isSameImage and string.sub(mark, 3, 3) == generation then return {'done'} end
+    redis.call('HSETNX', KEYS[2], field, request)
+    local owner = redis.call('HGET', KEYS[2], field)
     local stored = redis.call('GET', KEYS[3])
     if stored then
       local at = string.find(stored, '|', 1, true)
-      if tonumber(string.sub(stored, 1, at - 1)) >= tonumber(ARGV[7]) then
+      if tonumber(string.sub(stored, 1, at - 1)) >= tonumber(refreshSince) then
         return {'answered', owner, string.sub(stored, at + 1)}
       end
-    elseif mark and ARGV[7] == '0' and string.sub(mark, 4) == ARGV[3] then
-      local outcome = string.sub(mark, 1, 1)
-      if outcome ~= '-' and outcome ~= 'f' then
-        local batch, recorded = ARGV[9] .. ARGV[11], string.sub(mark, 2, 2)
-        redis.call('HSET', KEYS[1], ARGV[1], outcome .. ARGV[2] .. ARGV[2] .. ARGV[3])
-        if recorded ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. recorded, -1) end
-        redis.call('HINCRBY', batch, 'recorded:' .. ARGV[2], 1)
+    elseif isSameImage and mayStand == '1' then
+      local outcome, recorded = string.sub(mark, 1, 1), string.sub(mark, 2, 2)
+      local since = redis.call('HGET', batches .. name, asked)
+      local canBeBehind = recorded == '-' and refreshSince == '0' or since and recorded >= since
+      if outcome ~= '-' and outcome ~= 'f' and canBeBehind then
+        redis.call('HSET', KEYS[1], request, outcome .. generation .. generation .. image)
+        if recorded ~= '-' then redis.call('HINCRBY', batches .. name, 'recorded:' .. recorded, -1) end
+        redis.call('HINCRBY', batches .. name, 'recorded:' .. generation, 1)
         return {'kept'}
       end
     end
     local flying = redis.call('GET', KEYS[4])
-    local abandoned = '0'
-    if flying then
+    if flying and flying ~= claim then
       local who, limit, batch = string.match(flying, '^([^|]*)|([^|]*)|(.*)$')
       local deadline = tonumber(limit)
-      local alive = redis.call('EXISTS', ARGV[6] .. who) == 1
+      local alive = redis.call('EXISTS', presences .. who) == 1
       if alive and not (deadline and now > deadline) then return {'busy'} end
-      if deadline then
-        abandoned = '1'
-        redis.call('HINCRBY', ARGV[9] .. batch, ARGV[10], 1)
-      end
+      if deadline then redis.call('HINCRBY', batches .. batch, uncertain, 1) end
     end
-    redis.call('SET', KEYS[4], ARGV[5] .. '||', 'PX', ARGV[8])
-    return {'claimed', owner, abandoned}`,
+    redis.call('SET', KEYS[4], claim, 'PX', claimMs)
+    return {'claimed', owner}`,
 };
 
 /**
  * KEYS: in-flight mark, pace, batch.
  * ARGV: own presence, ms until the call's deadline, ms to keep the mark, field of calls, name of the batch.
+ * A call that is marked already was counted, and the reply was lost.
  */
 const MARK_SENT = {
   name: "cardbatchMarkSent",
@@ -70,15 +72,17 @@ const MARK_SENT = {
   lua: `${NOW}
     local hold = tonumber(redis.call('HGET', KEYS[2], 'holdUntil') or '0') / 1000 - now
     if hold > 0 then return math.ceil(hold) end
+    local flying = redis.call('GET', KEYS[1]) or ''
+    if string.match(flying, '^([^|]*)|%d') ~= ARGV[1] then redis.call('HINCRBY', KEYS[3], ARGV[4], 1) end
     redis.call('SET', KEYS[1], ARGV[1] .. '|' .. (now + ARGV[2]) .. '|' .. ARGV[5], 'PX', ARGV[3])
-    redis.call('HINCRBY', KEYS[3], ARGV[4], 1)
     return 0`,
 };
 
 /**
  * KEYS: answer, in-flight mark, batch.
  * ARGV: own presence, sealed answer ("" for none), ms to keep it, refresh since, then fields and what to add to them.
- * The first answer stays, unless it is older than a refresh.
+ * The first answer stays, unless it is older than a refresh. With no mark there this was settled already, and the reply was
+ * lost.
  */
 const SETTLE = {
   name: "cardbatchSettle",
@@ -91,7 +95,8 @@ const SETTLE = {
       end
     end
     local flying = redis.call('GET', KEYS[2])
-    if flying and string.sub(flying, 1, #ARGV[1] + 1) == ARGV[1] .. '|' then redis.call('DEL', KEYS[2]) end
+    if not flying then return end
+    if string.sub(flying, 1, #ARGV[1] + 1) == ARGV[1] .. '|' then redis.call('DEL', KEYS[2]) end
     for i = 5, #ARGV, 2 do redis.call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end`,
 };
 
@@ -102,11 +107,15 @@ export interface LedgerOptions {
   readonly retentionMs: number;
 }
 
-/** The ledger in Redis. Each step is one script, so that a crash falls between steps and never inside one. */
+/**
+ * The ledger in Redis. Each step is one script, so that a crash falls between steps and never inside one; and each may be
+ * sent twice, since the client repeats what it has no reply to when its connection breaks.
+ */
 export function createLedger(redis: Redis, keys: Keys, { presence, retentionMs }: LedgerOptions): AnswerLedger {
   const claim = loadBinaryScript(redis, CLAIM);
   const markSent = loadScript(redis, MARK_SENT);
   const settle = loadScript(redis, SETTLE);
+  let claims = 0;
 
   const settleWith = async (key: string, sealed: Buffer | "", account: CallAccount | null, refreshSinceMs = 0) => {
     const fields = account === null ? [] : countedFields(account);
@@ -127,13 +136,15 @@ export function createLedger(redis: Redis, keys: Keys, { presence, retentionMs }
         generation,
         imagePart(imageKey),
         field,
-        presence,
+        `${presence}||${++claims}`,
+        CLAIM_MS,
         keys.owner(""),
         context.refreshSinceMs,
-        CLAIM_MS,
+        context.outcomeMayStand ? 1 : 0,
         keys.batch(""),
-        uncertainField(context.provider),
         batch,
+        askedField(context.provider),
+        uncertainField(context.provider),
       );
       return readClaim(reply as Buffer[]);
     },
@@ -173,6 +184,6 @@ function readClaim([kind, owner, rest]: Buffer[]): Claim {
     case "answered":
       return { kind: "answered", owner: request, sealed: rest ?? Buffer.alloc(0) };
     default:
-      return { kind: "claimed", owner: request, abandonedCall: rest?.toString() === "1" };
+      return { kind: "claimed", owner: request };
   }
 }

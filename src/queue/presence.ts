@@ -24,7 +24,7 @@ const RELEASE = {
 export interface Presence {
   /** Unique to this process, until it ends. */
   readonly id: string;
-  /** Takes what only one live process may have; false when another has it. Kept until `close`. */
+  /** Takes what only one live process may have; false when another has it. Kept, and had again for the asking, until `close`. */
   acquire(what: string): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -72,6 +72,7 @@ async function takeFromDead(
 ): Promise<boolean> {
   const holder = await redis.get(lease);
   if (holder === null) return tryLease(redis, lease, id);
+  if (holder === id) return true;
   const [host, pid] = holder.split("/");
   if (host !== hostname() || isAlive(Number(pid))) return false;
   await release(lease, holder);

@@ -9,12 +9,16 @@ import { loadScript, type Redis } from "./redis.js";
  * KEYS: sink, superseded, then batch and requests an outcome.
  * ARGV: position as JSON ("" to leave it), then request, outcome letter, generation and image part an outcome.
  * An outcome that a request had before is superseded: its line is to go when the sink is compacted.
+ * What was written has made the position another one: the present position once more means that the reply was lost.
  */
 const COMMIT = {
   name: "cardbatchCommit",
   keys: "counted" as const,
   lua: `
-    if ARGV[1] ~= '' then redis.call('HSET', KEYS[1], 'position', ARGV[1]) end
+    if ARGV[1] ~= '' then
+      if #ARGV > 1 and redis.call('HGET', KEYS[1], 'position') == ARGV[1] then return end
+      redis.call('HSET', KEYS[1], 'position', ARGV[1])
+    end
     for i = 2, #ARGV, 4 do
       local request, letter, generation = ARGV[i], ARGV[i + 1], ARGV[i + 2]
       local at = 3 + (i - 2) / 2
@@ -65,7 +69,7 @@ export interface WrittenOutcome {
 export interface Recorder {
   /** Null: this sink has recorded nothing that Redis knows of. */
   position(): Promise<SinkPosition | null>;
-  /** @param position null leaves it as it is */
+  /** @param position after these outcomes were written, and no sooner; null leaves it as it is */
   commit(position: SinkPosition | null, outcomes: readonly WrittenOutcome[]): Promise<void>;
   /** Whether this very outcome is recorded already. */
   has(outcome: WrittenOutcome): Promise<boolean>;

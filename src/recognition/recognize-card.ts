@@ -159,7 +159,8 @@ async function askProviders(
   for (const name of batch.providers) {
     const dispatcher = deps.dispatcher(name);
     if (dispatcher === null) throw new CardbatchError("provider-unconfigured", `no settings for ${name} here`);
-    const dispatched = await askOne(deps, dispatcher, batch, open, progress, stop).catch((thrown: unknown) => {
+    const outcomeMayStand: boolean = readings.length === 0 && refusal === null;
+    const dispatched = await askOne(deps, dispatcher, batch, open, progress, outcomeMayStand, stop).catch((thrown) => {
       const error = toCardbatchError(thrown);
       // A second opinion that cannot be had any more leaves the first as it is.
       if (readings.length > 0 && nextStep(error, state, deps.random).kind === "fail") return null;
@@ -209,6 +210,7 @@ function askOne(
   batch: Batch,
   { bytes, key, page }: OpenPage,
   progress: Progress,
+  outcomeMayStand: boolean,
   stop: StopSignals,
 ) {
   const { bounds } = dispatcher.provider;
@@ -218,6 +220,7 @@ function askOne(
       batch,
       imageKey: key,
       page,
+      outcomeMayStand,
       calls: () => progress.calls,
       onCall: () => {
         progress.calls++;

@@ -159,15 +159,17 @@ async function askProviders(
   for (const name of batch.providers) {
     const dispatcher = deps.dispatcher(name);
     if (dispatcher === null) throw new CardbatchError("provider-unconfigured", `no settings for ${name} here`);
-    const outcomeMayStand: boolean = readings.length === 0 && refusal === null;
-    const dispatched = await askOne(deps, dispatcher, batch, open, progress, outcomeMayStand, stop).catch((thrown) => {
-      const error = toCardbatchError(thrown);
-      // A second opinion that cannot be had any more leaves the first as it is.
-      if (readings.length > 0 && nextStep(error, state, deps.random).kind === "fail") return null;
-      if (error.disposition !== "stop-provider") throw error;
-      stopped ??= error;
-      return null;
-    });
+    const outcomeMayStand = readings.length === 0 && refusal === null;
+    const dispatched = await askOne(deps, dispatcher, batch, open, progress, outcomeMayStand, stop).catch(
+      (thrown: unknown) => {
+        const error = toCardbatchError(thrown);
+        // A second opinion that cannot be had any more leaves the first as it is.
+        if (readings.length > 0 && nextStep(error, state, deps.random).kind === "fail") return null;
+        if (error.disposition !== "stop-provider") throw error;
+        stopped ??= error;
+        return null;
+      },
+    );
     if (dispatched === null) continue;
     if (dispatched.kind === "settled") return { kind: "settled" };
     const { stored } = dispatched;

@@ -61,6 +61,8 @@ function judge(row, cards, ms, scene) {
     expiry: dateOf(row.expiryDate, card?.expiryDate),
     issue: dateOf(row.issueDate, card?.issueDate),
     cards: cards.length,
+    wanted: scene?.cards.filter((c) => c.digits).length ?? null,
+    read: scene?.cards.filter((c) => c.digits && cards.some((found) => found.number?.text === c.digits)).length ?? null,
     kind: scene?.kind ?? null,
     hard: scene?.hard ?? null,
     layout: scene?.cards[0]?.layout ?? null,
@@ -112,6 +114,13 @@ function report(all) {
     );
   }
   if (blank.length > 0) console.log(`without number: silent ${share(blank, (r) => !r.found)}`);
+  const several = all.filter((r) => r.wanted > 1);
+  if (several.length > 0) {
+    const sum = (key) => several.reduce((total, r) => total + r[key], 0);
+    console.log(
+      `pictures of several cards: ${sum("read")} of ${sum("wanted")} numbers exact, in ${several.length} pictures`,
+    );
+  }
   for (const field of ["expiry", "issue"]) {
     const shown = all.filter((r) => r[field]?.wanted);
     const bare = all.filter((r) => r[field] !== null && !r[field].wanted);

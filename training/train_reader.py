@@ -16,6 +16,8 @@ from .schedule import Average, Clock, one_thread, rate
 
 LONG, SHORT = 384, 112
 HEIGHT = 32
+# Margin at either end, in text heights; the runtime's too (`src/engine/read.ts`).
+SIDE = 0.7
 PROBE_MARGIN = 8
 
 
@@ -27,7 +29,7 @@ def draw_example(seed: int, index: int) -> Strip:
 
 def cut(rng: np.random.Generator, strip: Strip, width: int, amount: float = 1.0) -> tuple[np.ndarray, str]:
     """One training input of `width` px and its text: the strip as an imprecise detector would cut it."""
-    quad, text, side = strip.quad, strip.text, 0.5 + abs(rng.normal(0, 0.1))
+    quad, text, side = strip.quad, strip.text, max(0.45, rng.normal(SIDE, 0.12))
     if width == SHORT and len(text) > 8:
         count = int(rng.integers(3, 6))
         first = int(rng.integers(0, len(text) - count + 1))
@@ -36,7 +38,8 @@ def cut(rng: np.random.Generator, strip: Strip, width: int, amount: float = 1.0)
         # Cut out of a longer line there is no margin: the crop ends halfway to the next digit.
         amount, side = amount * 0.5, rng.uniform(0.02, 0.2)
     elif rng.random() < 0.15:
-        side = rng.uniform(0.1, 0.5)
+        side = rng.uniform(0.15, 0.5)
+        amount *= 0.4
     if rng.random() < 0.01:
         # Upside down there is nothing to read.
         quad, text = np.roll(quad, 2, axis=0), ""

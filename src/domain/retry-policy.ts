@@ -17,6 +17,13 @@ export function faultKey(error: CardbatchError): string {
   return error instanceof ProviderError ? (error.vendorCode ?? error.code) : error.code;
 }
 
+/** The state with this error met once more; only faults that are retried are counted. */
+export function noteFault(state: AttemptState, error: CardbatchError): AttemptState {
+  if (error.disposition !== "retry") return state;
+  const key = faultKey(error);
+  return { ...state, met: { ...state.met, [key]: (state.met[key] ?? 0) + 1 } };
+}
+
 export interface RetryPolicy {
   readonly maxAttempts: number;
   /**

@@ -1,6 +1,6 @@
-import { setTimeout } from "node:timers/promises";
 import pLimit from "p-limit";
-import { type ErrorCode, toCardbatchError } from "../domain/errors.js";
+import type { Failure } from "../domain/batch.js";
+import { toCardbatchError } from "../domain/errors.js";
 import type { ImageKey } from "../domain/image.js";
 import type { Listed } from "./source.js";
 
@@ -15,84 +15,68 @@ export interface FileFacts {
   readonly isImage: boolean;
 }
 
-/** @throws ImageError saying why the file cannot be used */
-export type ReadFacts = (path: string, root: string, signal: AbortSignal) => Promise<FileFacts>;
+export interface DigestDeps {
+  /**
+   * @throws ImageError saying why the file cannot be used
+   * @throws CardbatchError that says nothing about the file: a disk that hiccups, too many open files
+   */
+  readonly readFacts: (path: string, root: string, signal: AbortSignal) => Promise<FileFacts>;
+  /** Told of each file that is no image after all. */
+  readonly onIgnored: () => void;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Files open at a time. */
+  readonly concurrency: number;
+}
 
 /** A listed image with its key and pages; or with what keeps it from being read. */
 export interface Digested {
   readonly listed: Listed;
   readonly key: ImageKey | null;
   readonly pages: number;
-  readonly problem: { readonly code: ErrorCode; readonly message: string } | null;
+  readonly problem: Failure | null;
 }
 
-/**
- * Reads and hashes what a source lists, several files at a time, and gives them on in the source's order.
- * @param concurrency files open at a time
- */
+/** Reads and hashes what a source lists, several files at a time, and gives them on in the source's order. */
 export async function* digestAll(
   list: AsyncIterable<Listed>,
-  readFacts: ReadFacts,
-  concurrency: number,
-  onIgnored: () => void,
+  deps: DigestDeps,
   signal: AbortSignal,
 ): AsyncGenerator<Digested> {
-  const limit = pLimit(concurrency);
+  const limit = pLimit(deps.concurrency);
   const inOrder: Promise<Digested | null>[] = [];
   for await (const listed of list) {
-    const digesting = limit(() => digest(listed, readFacts, signal));
+    const digesting = limit(() => digest(listed, deps, signal));
     // Its turn to be awaited comes later; until then a rejection is not unhandled.
     digesting.catch(() => {});
     inOrder.push(digesting);
-    if (inOrder.length >= concurrency * 2) yield* give(inOrder.shift(), onIgnored);
+    if (inOrder.length >= deps.concurrency * 2) yield* give(inOrder.shift(), deps);
   }
-  for (const digesting of inOrder) yield* give(digesting, onIgnored);
+  for (const digesting of inOrder) yield* give(digesting, deps);
 }
 
-async function* give(digesting: Promise<Digested | null> | undefined, onIgnored: () => void): AsyncGenerator<Digested> {
+async function* give(digesting: Promise<Digested | null> | undefined, deps: DigestDeps): AsyncGenerator<Digested> {
   const digested = await digesting;
-  if (digested === null) onIgnored();
+  if (digested === null) deps.onIgnored();
   else if (digested !== undefined) yield digested;
 }
 
 /** Null: not an image after all. */
-async function digest(listed: Listed, readFacts: ReadFacts, signal: AbortSignal): Promise<Digested | null> {
+async function digest(listed: Listed, deps: DigestDeps, signal: AbortSignal): Promise<Digested | null> {
+  if (listed.problem !== null) return failed(listed, listed.problem);
   for (let tries = 1; ; tries++) {
     try {
-      return await digestOnce(listed, readFacts, signal);
+      const { key, pages, isImage } = await deps.readFacts(listed.path, listed.root, signal);
+      return listed.unsure && !isImage ? null : { listed, key, pages, problem: null };
     } catch (thrown) {
       signal.throwIfAborted();
       const error = toCardbatchError(thrown);
-      if (tries < TRIES) await setTimeout(RETRY_MS * tries, undefined, { signal });
-      else return { listed, key: null, pages: 1, problem: { code: error.code, message: error.message } };
+      if (listed.unsure && (error.code === "image-empty" || error.code === "image-unsupported")) return null;
+      if (error.disposition === "fail" || tries === TRIES) return failed(listed, error);
     }
+    await deps.sleep(RETRY_MS * tries, signal);
   }
 }
 
-/** @throws CardbatchError that says nothing about the file: a disk that hiccups, too many open files */
-async function digestOnce(listed: Listed, readFacts: ReadFacts, signal: AbortSignal): Promise<Digested | null> {
-  const failed = (code: ErrorCode, message: string) => ({ listed, key: null, pages: 1, problem: { code, message } });
-  if (listed.problem !== null) return failed(listed.problem, PROBLEMS[listed.problem] ?? "it cannot be read");
-  try {
-    const { key, pages, isImage } = await readFacts(listed.path, listed.root, signal);
-    if (listed.unsure && !isImage) return null;
-    return { listed, key, pages, problem: null };
-  } catch (thrown) {
-    signal.throwIfAborted();
-    const error = toCardbatchError(thrown);
-    if (listed.unsure && (error.code === "image-empty" || error.code === "image-unsupported")) return null;
-    if (error.disposition === "fail") return failed(error.code, error.message);
-    throw error;
-  }
+function failed(listed: Listed, { code, message }: Failure): Digested {
+  return { listed, key: null, pages: 1, problem: { code, message } };
 }
-
-/** What a listing alone can find wrong, in words. */
-const PROBLEMS: Partial<Record<ErrorCode, string>> = {
-  "image-not-found": "the link leads nowhere",
-  "image-not-a-file": "it is a device, pipe, socket or folder",
-  "image-outside-root": "it lies outside the source",
-  "image-unreadable": "the folder cannot be listed",
-  "image-name-encoding": "the file's name is not UTF-8",
-  "image-reference": "the line names no file",
-  "ref-refused": "the ref is too long or holds what looks like a card number",
-};

@@ -8,7 +8,7 @@ import {
   referenceText,
   requestId,
 } from "../domain/payload.js";
-import { type Digested, digestAll, type ReadFacts } from "./digest-page.js";
+import { type DigestDeps, type Digested, digestAll } from "./digest-page.js";
 import { type ImageSource, type Listed, type Roots, toReference } from "./source.js";
 
 /** Most pages that are asked about and enqueued together. */
@@ -22,8 +22,7 @@ export interface UnreadablePage {
   readonly failure: Failure;
 }
 
-export interface FeedDeps {
-  readonly readFacts: ReadFacts;
+export interface FeedDeps extends Pick<DigestDeps, "readFacts" | "sleep"> {
   /** Which of these pages still have to be enqueued; counts those never seen before. */
   readonly admit: (pages: readonly Admission[]) => Promise<boolean[]>;
   readonly enqueue: (jobs: readonly { request: RequestId; job: ImageJob }[]) => Promise<void>;
@@ -34,7 +33,6 @@ export interface FeedDeps {
   /** Encrypts a reference whose name holds a card number; null where it holds none. */
   readonly sealReference: (image: SourceFolder) => Promise<string | null>;
   readonly onProgress: (progress: FeedProgress) => void;
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 export interface FeedOptions {
@@ -60,6 +58,8 @@ export interface FeedProgress {
   readonly waiting: boolean;
 }
 
+type Progress = { -readonly [Field in keyof FeedProgress]: FeedProgress[Field] };
+
 interface Page {
   readonly digested: Digested;
   readonly request: RequestId;
@@ -72,34 +72,36 @@ interface Page {
  * have their outcome are passed over, so that feeding again resumes.
  */
 export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSignal): Promise<FeedProgress> {
+  const { batch, sources, roots, concurrency, mostWaiting } = options;
+  const limit = options.limit ?? Number.POSITIVE_INFINITY;
   const progress = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
   const onIgnored = () => {
     progress.ignored++;
   };
-  const chunkSize = Math.min(CHUNK, options.mostWaiting);
+  const chunkSize = Math.min(CHUNK, mostWaiting);
   let chunk: Page[] = [];
   const flush = async () => {
-    progress.enqueued += await enqueueChunk(chunk, options, deps);
+    await enqueueChunk(chunk, options, deps, progress, signal);
     chunk = [];
-    deps.onProgress(progress);
-    await waitForRoom(options, deps, progress, signal);
   };
-  for (const source of options.sources) {
-    const digested = digestAll(source.list(onIgnored, signal), deps.readFacts, options.concurrency, onIgnored, signal);
-    for await (const page of pagesOf(digested, options)) {
-      if (options.limit !== null && progress.listed >= options.limit) break;
+  for (const source of sources) {
+    if (progress.listed >= limit) break;
+    const list = source.list(onIgnored, signal);
+    for await (const page of pagesOf(digestAll(list, { ...deps, onIgnored, concurrency }, signal), batch, roots)) {
       progress.listed++;
       chunk.push(page);
       if (chunk.length >= chunkSize) await flush();
+      if (progress.listed >= limit) break;
     }
   }
   await flush();
+  deps.onProgress(progress);
   return progress;
 }
 
-async function* pagesOf(digested: AsyncIterable<Digested>, { batch, roots }: FeedOptions): AsyncGenerator<Page> {
+async function* pagesOf(digested: AsyncIterable<Digested>, batch: Batch, roots: Roots): AsyncGenerator<Page> {
   for await (const file of digested) {
-    const image = referenceTo(file.listed, roots);
+    const image = toReference(file.listed.path, roots);
     for (let page = 0; page < file.pages; page++) {
       const request = requestId(batch.name, referenceText(image), page, file.listed.ref);
       yield { digested: file, request, image, page };
@@ -107,25 +109,29 @@ async function* pagesOf(digested: AsyncIterable<Digested>, { batch, roots }: Fee
   }
 }
 
-function referenceTo(listed: Listed, roots: Roots): SourceFolder {
-  // A name that is not UTF-8, or a link, keeps the place it was listed at.
-  const path = listed.problem === "image-name-encoding" ? `${listed.root}/${listed.source}` : listed.path;
-  return toReference(path, roots);
-}
-
-async function enqueueChunk(chunk: readonly Page[], options: FeedOptions, deps: FeedDeps): Promise<number> {
-  if (chunk.length === 0) return 0;
+async function enqueueChunk(
+  chunk: readonly Page[],
+  options: FeedOptions,
+  deps: FeedDeps,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  if (chunk.length === 0) return;
   const admissions = chunk.map(({ request, digested, page }) => ({ request, imageKey: digested.key, page }));
   const wanted = await deps.admit(admissions);
-  const due = chunk.filter((_, i) => wanted[i]);
   const jobs: { request: RequestId; job: ImageJob }[] = [];
-  for (const page of due) {
+  for (const [i, page] of chunk.entries()) {
+    if (wanted[i] !== true) continue;
     const { request, digested } = page;
     if (digested.problem !== null) await deps.fail({ request, listed: digested.listed, failure: digested.problem });
     else if (digested.key !== null) jobs.push({ request, job: await toJob(page, digested.key, options, deps) });
   }
-  await deps.enqueue(jobs);
-  return jobs.length;
+  if (jobs.length > 0) {
+    await waitForRoom(jobs.length, options, deps, progress, signal);
+    await deps.enqueue(jobs);
+    progress.enqueued += jobs.length;
+  }
+  deps.onProgress(progress);
 }
 
 async function toJob(page: Page, key: ImageKey, { batch, priority }: FeedOptions, deps: FeedDeps): Promise<ImageJob> {
@@ -140,13 +146,15 @@ async function toJob(page: Page, key: ImageKey, { batch, priority }: FeedOptions
   };
 }
 
+/** Waits until so many jobs more are no more than may wait. */
 async function waitForRoom(
+  jobs: number,
   { mostWaiting }: FeedOptions,
   deps: FeedDeps,
-  progress: { waiting: boolean } & FeedProgress,
+  progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  while ((await deps.backlog()) >= mostWaiting) {
+  while ((await deps.backlog()) + jobs > mostWaiting) {
     progress.waiting = true;
     deps.onProgress(progress);
     await deps.sleep(BACKLOG_POLL_MS, signal);

@@ -1,15 +1,15 @@
-import { createReadStream } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
-import { TextDecoderStream } from "node:stream/web";
-import { parse } from "csv-parse";
-import { UsageError } from "../domain/errors.js";
+import { realpath } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { type ErrorCode, UsageError } from "../domain/errors.js";
+import { maskReference } from "../domain/find-pans.js";
 import { relativeInside } from "../domain/paths.js";
 import { refSchema } from "../domain/payload.js";
-import type { Listed, Roots } from "./source.js";
+import { readCsvRecords } from "./csv-records.js";
+import { type Listed, type Roots, unreadable } from "./source.js";
+import { readTextLines } from "./text-lines.js";
 
-const MAX_LINE_LENGTH = 64 * 1024;
+/** Longest path that a system takes (Linux `PATH_MAX`). @unit characters */
+const MAX_REFERENCE_LENGTH = 4096;
 
 export interface ManifestOptions {
   /** Absolute path of a `.txt`, `.csv` or `.ndjson` file. */
@@ -22,95 +22,97 @@ export interface ManifestOptions {
   readonly encoding: string;
 }
 
+/** What one line says, unchecked. */
 interface Row {
-  readonly source: string;
-  readonly ref: string | null;
+  readonly line: number;
+  readonly source: unknown;
+  readonly ref: unknown;
 }
 
-/** Every image that a manifest names, in its order; what a line gets wrong becomes that line's problem. */
+/**
+ * Every image that a manifest names, in its order; what a line gets wrong becomes that line's problem.
+ * @throws UsageError when it cannot be read, or is a CSV without a column `source`
+ */
 export async function* listManifest(options: ManifestOptions, signal: AbortSignal): AsyncGenerator<Listed> {
-  for await (const row of readRows(options)) {
+  for await (const row of readRows(options, signal)) {
     signal.throwIfAborted();
-    yield locate(row, options);
+    yield await locate(row, options);
   }
 }
 
-function readRows(options: ManifestOptions): AsyncIterable<Row> {
-  const text = decode(options);
-  if (/\.csv$/i.test(options.path)) return csvRows(text, options.path);
-  return /\.(nd)?jsonl?$/i.test(options.path) ? jsonRows(text) : textRows(text);
+function readRows({ path, encoding }: ManifestOptions, signal: AbortSignal): AsyncGenerator<Row> {
+  const lines = readTextLines(path, encoding, signal);
+  if (/\.csv$/i.test(path)) return csvRows(readCsvRecords(lines), path);
+  return /\.txt$/i.test(path) ? textRows(lines) : jsonRows(lines);
 }
 
-function decode({ path, encoding }: ManifestOptions): Readable {
-  let decoder: TextDecoderStream;
+type Lines = ReturnType<typeof readTextLines>;
+
+async function* textRows(lines: Lines): AsyncGenerator<Row> {
+  for await (const { text, number } of lines) yield { line: number, source: text.trim(), ref: null };
+}
+
+async function* jsonRows(lines: Lines): AsyncGenerator<Row> {
+  for await (const { text, number } of lines) yield { line: number, ...fieldsOf(text) };
+}
+
+function fieldsOf(text: string): Pick<Row, "source" | "ref"> {
   try {
-    decoder = new TextDecoderStream(encoding);
+    const { source, ref } = JSON.parse(text) as Partial<Row>;
+    return { source, ref };
   } catch {
-    throw new UsageError(`--encoding ${encoding}: not an encoding; try utf-8 or gb18030`);
-  }
-  // A byte order mark is dropped by the decoder.
-  return Readable.fromWeb(Readable.toWeb(createReadStream(path)).pipeThrough(decoder));
-}
-
-async function* lines(text: Readable): AsyncGenerator<string> {
-  for await (const line of createInterface({ input: text, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line.trim() !== "") yield line.slice(0, MAX_LINE_LENGTH);
+    return { source: null, ref: null };
   }
 }
 
-async function* textRows(text: Readable): AsyncGenerator<Row> {
-  for await (const line of lines(text)) yield { source: line.trim(), ref: null };
-}
-
-async function* jsonRows(text: Readable): AsyncGenerator<Row> {
-  for await (const line of lines(text)) yield toRow(parseJson(line));
-}
-
-async function* csvRows(text: Readable, path: string): AsyncGenerator<Row> {
-  const parser = text.pipe(
-    parse({
-      columns: true,
-      bom: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      max_record_size: MAX_LINE_LENGTH,
-    }),
-  );
-  let checked = false;
-  for await (const record of parser as AsyncIterable<Record<string, string>>) {
-    if (!checked && !("source" in record)) {
-      throw new UsageError(`${path}: the header has no column named source`);
+async function* csvRows(records: ReturnType<typeof readCsvRecords>, path: string): AsyncGenerator<Row> {
+  let header: readonly string[] | null = null;
+  for await (const { fields, line } of records) {
+    if (header === null) {
+      header = fields?.map((name) => name.trim()) ?? [];
+      if (!header.includes("source")) {
+        throw new UsageError(`${maskReference(path)}: the header has no column named source`);
+      }
+    } else {
+      yield { line, source: fields?.[header.indexOf("source")], ref: fields?.[header.indexOf("ref")] };
     }
-    checked = true;
-    yield toRow(record);
   }
 }
 
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
+async function locate(row: Row, options: ManifestOptions): Promise<Listed> {
+  const { folder } = options;
+  const { line, source } = row;
+  if (typeof source !== "string" || source === "" || source.includes("\0") || source.length > MAX_REFERENCE_LENGTH) {
+    return unreadable(folder, `${basename(options.path)}:${line}`, "image-reference", "the line names no file");
   }
+  const refused = (code: ErrorCode, message: string) =>
+    unreadable(folder, source, code, `line ${line}: ${message}`, `${line}:${source}`);
+  const ref = refOf(row.ref);
+  if (ref === undefined)
+    return refused("ref-refused", "the ref is no text, too long, or holds what looks like a card number");
+  const found = await findRoot(resolve(folder, source), options);
+  if (found === null)
+    return refused("image-outside-root", "it lies outside of the manifest's folder and of every root");
+  return { ...found, source: relativeInside(folder, found.path) || source, ref, problem: null, unsure: false };
 }
 
-function toRow(record: unknown): Row {
-  const fields = typeof record === "object" && record !== null ? (record as Record<string, unknown>) : {};
-  const ref = fields.ref === undefined || fields.ref === null || fields.ref === "" ? null : String(fields.ref);
-  return { source: typeof fields.source === "string" ? fields.source : "", ref };
+/** Undefined: refused. Whole numbers are taken as they are written, as long as they are told apart. */
+function refOf(ref: unknown): string | null | undefined {
+  if (ref === undefined || ref === null || ref === "") return null;
+  const text = Number.isSafeInteger(ref) ? String(ref) : ref;
+  return refSchema.safeParse(text).data;
 }
 
-function locate({ source, ref }: Row, { folder, roots }: ManifestOptions): Listed {
-  const path = isAbsolute(source) ? resolve(source) : resolve(join(folder, source));
-  const root = [folder, ...roots.values()].find((candidate) => relativeInside(candidate, path) !== null);
-  const inside = relativeInside(folder, path);
-  const base = {
-    path,
-    root: root ?? folder,
-    source: inside === null || inside === "" ? source : inside,
-    unsure: false,
-  };
-  if (source === "" || source.includes("\0")) return { ...base, ref: null, problem: "image-reference" };
-  if (ref !== null && !refSchema.safeParse(ref).success) return { ...base, ref: null, problem: "ref-refused" };
-  return { ...base, ref, problem: root === undefined ? "image-outside-root" : null };
+/** The folder that the file lies in, of those that may be read; a path may lead there through links. */
+async function findRoot(
+  path: string,
+  { folder, roots }: ManifestOptions,
+): Promise<{ path: string; root: string } | null> {
+  const folders = [folder, ...roots.values()];
+  const rootOf = (candidate: string) => folders.find((each) => relativeInside(each, candidate) !== null);
+  const root = rootOf(path);
+  if (root !== undefined) return { path, root };
+  const real = await realpath(path).catch(() => path);
+  const realRoot = rootOf(real);
+  return realRoot === undefined ? null : { path: real, root: realRoot };
 }

@@ -2,58 +2,76 @@ import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import picomatch from "picomatch";
 import { UsageError } from "../domain/errors.js";
+import { maskReference } from "../domain/find-pans.js";
 import { listManifest } from "./manifest.js";
 import type { ImageSource, Roots } from "./source.js";
 import { walkFolder } from "./walk-folder.js";
 
 export interface OpenSourceOptions {
   readonly roots: Roots;
-  /** Of manifests. */
+  /** Of manifests: a WHATWG encoding label. */
   readonly encoding: string;
 }
 
 /**
  * Makes a source of what the command line names: a folder, a file, a glob, or a manifest (`.txt`, `.csv`, `.ndjson`).
- * @throws UsageError when nothing is there
+ * @throws UsageError when nothing is there, or the encoding is none
  */
 export async function openSource(argument: string, options: OpenSourceOptions): Promise<ImageSource> {
   const path = resolve(argument);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) return folderSource(await realpath(path));
-  if (found !== null && /\.(txt|csv|ndjson|jsonl)$/i.test(path)) return manifestSource(path, options);
-  if (found !== null) return fileSource(path);
+  if (found !== null && MANIFEST_ENDING.test(path)) return manifestSource(path, options);
+  if (found !== null) return fileSource(await realpath(path));
   const { base, isGlob, glob } = picomatch.scan(argument);
-  if (isGlob) return globSource(resolve(base), glob, argument);
-  throw new UsageError(`${argument}: no such file or folder`);
+  const folder = isGlob ? await realpath(resolve(base.replace(ESCAPED, "$1"))).catch(() => null) : null;
+  if (folder !== null) return globSource(folder, glob);
+  throw new UsageError(`${maskReference(argument)}: no such file or folder`);
 }
+
+const MANIFEST_ENDING = /\.(txt|csv|ndjson|jsonl)$/i;
+/** A character that a glob takes as itself. */
+const ESCAPED = /\\(.)/g;
+/** Alternatives that differ in their depth. */
+const SLASH_IN_GROUP = /[{(][^})]*\//;
 
 function folderSource(folder: string): ImageSource {
   return { identity: folder, folder, list: (onIgnored, signal) => walkFolder({ folder, onIgnored, signal }) };
 }
 
-async function globSource(base: string, glob: string, argument: string): Promise<ImageSource> {
-  const folder = await realpath(base).catch(() => {
-    throw new UsageError(`${argument}: no such folder: ${base}`);
-  });
+function globSource(folder: string, glob: string): ImageSource {
   const matches = picomatch(glob);
-  const list = (onIgnored: () => void, signal: AbortSignal) => walkFolder({ folder, matches, onIgnored, signal });
+  const anyDepth = glob.includes("**") || SLASH_IN_GROUP.test(glob);
+  const depth = anyDepth ? Number.POSITIVE_INFINITY : glob.split("/").length;
+  const list = (onIgnored: () => void, signal: AbortSignal) =>
+    walkFolder({ folder, matches, depth, onIgnored, signal });
   return { identity: join(folder, glob), folder, list };
 }
 
-async function fileSource(path: string): Promise<ImageSource> {
-  const folder = await realpath(dirname(path));
-  const name = basename(path);
+function fileSource(path: string): ImageSource {
+  const folder = dirname(path);
+  const listed = { path, root: folder, source: basename(path), ref: null, problem: null, unsure: false };
   return {
-    identity: join(folder, name),
+    identity: path,
     folder,
-    list: async function* () {
-      yield { path: join(folder, name), root: folder, source: name, ref: null, problem: null, unsure: false };
+    list: async function* (_onIgnored, signal) {
+      signal.throwIfAborted();
+      yield listed;
     },
   };
 }
 
 async function manifestSource(path: string, { roots, encoding }: OpenSourceOptions): Promise<ImageSource> {
+  assertEncoding(encoding);
   const folder = await realpath(dirname(path));
   const list = (_onIgnored: () => void, signal: AbortSignal) => listManifest({ path, folder, roots, encoding }, signal);
   return { identity: join(folder, basename(path)), folder, list };
+}
+
+function assertEncoding(encoding: string): void {
+  try {
+    new TextDecoder(encoding);
+  } catch {
+    throw new UsageError(`--encoding ${encoding}: not an encoding; try utf-8 or gb18030`);
+  }
 }

@@ -17,6 +17,10 @@ export function createCredentialRenewal(provider: OcrProvider): CredentialRenewa
   let current = 0;
   let lastThatWorked = 0;
   let renewing: Promise<void> | null = null;
+  const renewOnce = async (signal: AbortSignal) => {
+    await provider.renew?.(signal);
+    current++;
+  };
   return {
     epoch: () => current,
     worked: (epoch) => {
@@ -29,14 +33,10 @@ export function createCredentialRenewal(provider: OcrProvider): CredentialRenewa
           ...(refusal.requestId === null ? {} : { requestId: refusal.requestId }),
         });
       }
-      renewing ??= provider.renew(signal).then(() => {
-        current++;
-      });
-      try {
-        await renewing;
-      } finally {
+      renewing ??= renewOnce(signal).finally(() => {
         renewing = null;
-      }
+      });
+      await renewing;
     },
   };
 }

@@ -1,10 +1,11 @@
-import { type Answer, type AnswerKey, answerKey, type StoredAnswer } from "../domain/answer.js";
+import { type AnswerKey, answerKey, type StoredAnswer } from "../domain/answer.js";
 import type { Dispatched, Dispatcher, PageToRead, StopSignals } from "../domain/dispatcher.js";
 import { CancelledError, CardbatchError, ProviderError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
 import type { AnswerLedger, CallAccount } from "../domain/ledger.js";
 import type { Pace } from "../domain/pace.js";
 import type { EncodedCall, OcrProvider } from "../domain/provider.js";
+import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
 import { createCredentialRenewal } from "./credentials.js";
 import { createFirstCallGate } from "./first-call-gate.js";
 
@@ -63,7 +64,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   const readClaimed = async (key: AnswerKey, page: PageToRead, stop: StopSignals): Promise<StoredAnswer> => {
     let encoded: EncodedCall;
     try {
-      refuseWhenStopped();
+      refuseWhenStopped(stop.soft);
       await provider.authorize(stop.soft);
       encoded = provider.encode(await page.prepare());
     } catch (error) {
@@ -80,27 +81,21 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       await ledger.release(key, null);
       throw error;
     }
-    page.onCall();
     const epoch = credentials.epoch();
     const startedAt = performance.now();
-    try {
-      const answer = await provider.call(encoded, stop.hard);
-      credentials.worked(epoch);
-      emitCall(performance.now() - startedAt, answer, null);
-      return await store(
-        key,
-        page,
-        { kind: "answer", answer, request: page.request, calls: page.calls() },
-        answer.billable,
-      );
-    } catch (error) {
-      if (!(error instanceof ProviderError)) {
-        await ledger.release(key, abortedAccount(page, error));
-        throw error;
-      }
-      emitCall(performance.now() - startedAt, null, error);
-      return await settleError(key, page, error, epoch, stop.soft);
+    const end: CallEnd = await provider.call(encoded, stop.hard).then(
+      (answer) => ({ answer }),
+      (error: unknown) => ({ error }),
+    );
+    const account = accountOf(page.batch.name, provider, end);
+    if (!account.notSent) {
+      page.onCall();
+      deps.emit(calledEvent(account, performance.now() - startedAt, end));
     }
+    if ("error" in end) return settleError(key, page, end.error, account, epoch, stop.soft);
+    credentials.worked(epoch);
+    const { answer } = end;
+    return store(key, page, { kind: "answer", answer, request: page.request, calls: page.calls() }, account);
   };
 
   /** Comes back at the moment to send, marked as sent and counted. */
@@ -108,9 +103,10 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     const account = { batch: page.batch.name, provider: provider.name, pace: lane.pace?.key ?? "" };
     const startedAt = performance.now();
     do {
-      refuseWhenStopped();
-      signal.throwIfAborted();
+      refuseWhenStopped(signal);
       await lane.pace?.take(signal);
+      // Once more: much may have happened while this call waited.
+      refuseWhenStopped(signal);
     } while ((await ledger.markSent(key, account, lane.timeoutMs + DEADLINE_MARGIN_MS)) > 0);
     deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
   };
@@ -119,20 +115,25 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   const settleError = async (
     key: AnswerKey,
     page: PageToRead,
-    error: ProviderError,
+    error: unknown,
+    account: CallAccount,
     epoch: number,
     signal: AbortSignal,
-  ) => {
-    if (error.disposition === "fail") return store(key, page, refusal(error, page), error.billable);
-    await ledger.release(key, accountOf(page, error));
-    if (error.code === "provider-throttled") await hold(error.retryAfterMs ?? DEFAULT_HOLD_MS);
-    if (error.disposition === "refresh")
+  ): Promise<StoredAnswer> => {
+    if (error instanceof ProviderError && error.disposition === "fail") {
+      return store(key, page, refusal(error, page), account);
+    }
+    await ledger.release(key, account);
+    if (!(error instanceof ProviderError)) throw error;
+    const { code, retryAfterMs, disposition } = error;
+    if (code === "provider-throttled" || retryAfterMs !== null) await hold(retryAfterMs ?? DEFAULT_HOLD_MS);
+    if (disposition === "refresh") {
       await credentials.refused(epoch, error, signal).catch((cause) => Promise.reject(noteStop(cause)));
+    }
     throw noteStop(error);
   };
 
-  const store = async (key: AnswerKey, page: PageToRead, stored: StoredAnswer, billable: boolean) => {
-    const account = { batch: page.batch.name, provider: provider.name, billable, uncertain: false, notSent: false };
+  const store = async (key: AnswerKey, page: PageToRead, stored: StoredAnswer, account: CallAccount) => {
     await ledger.store(key, deps.sealAnswer(stored, key), account, page.batch.refreshSinceMs);
     return stored;
   };
@@ -142,22 +143,9 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     deps.emit({ type: "held", provider: provider.name, forMs });
   };
 
-  const accountOf = (page: PageToRead, { billable, uncertain, notSent }: ProviderError): CallAccount => ({
-    batch: page.batch.name,
-    provider: provider.name,
-    billable,
-    uncertain,
-    notSent,
-  });
-
-  /** A call that was aborted, or broken by a fault of ours, may have reached the vendor unless we know better. */
-  const abortedAccount = (page: PageToRead, error: unknown): CallAccount => {
-    const notSent = error instanceof CancelledError && !error.uncertain;
-    return { batch: page.batch.name, provider: provider.name, billable: false, uncertain: !notSent, notSent };
-  };
-
-  const refuseWhenStopped = () => {
+  const refuseWhenStopped = (signal: AbortSignal) => {
     if (stopped !== null) throw stopped;
+    if (signal.aborted) throw new CancelledError();
   };
 
   const noteStop = (error: unknown): unknown => {
@@ -168,25 +156,13 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     return error;
   };
 
-  const emitCall = (durationMs: number, answer: Answer | null, error: ProviderError | null) =>
-    deps.emit({
-      type: "called",
-      provider: provider.name,
-      result: error?.code ?? (answer?.cards.length === 0 ? "no-card" : "ok"),
-      durationMs,
-      billable: error?.billable ?? answer?.billable ?? false,
-      uncertain: error?.uncertain ?? false,
-      httpStatus: error?.httpStatus ?? null,
-      vendorCode: error?.vendorCode ?? null,
-      requestId: error?.requestId ?? answer?.requestId ?? null,
-    });
-
   return {
     provider,
     dispatch,
     stoppedBy: () => stopped,
     resume: () => {
       stopped = null;
+      gate.close();
     },
   };
 }

@@ -5,6 +5,8 @@
 export interface FirstCallGate {
   /** Runs `call`, alone while nothing has succeeded yet; its rejection leaves the gate as it was. */
   pass<T>(call: () => Promise<T>): Promise<T>;
+  /** Takes back that a call has succeeded. */
+  close(): void;
 }
 
 export function createFirstCallGate(): FirstCallGate {
@@ -21,6 +23,9 @@ export function createFirstCallGate(): FirstCallGate {
       if (result === null) return call();
       proven = true;
       return result as Awaited<ReturnType<typeof call>>;
+    },
+    close: () => {
+      proven = false;
     },
   };
 }

@@ -20,7 +20,7 @@ export interface PageToRead {
   readonly outcomeMayStand: boolean;
   /** Calls made for this request so far. */
   readonly calls: () => number;
-  /** Called right before a call goes out. */
+  /** Called once for each call that went out, as soon as it has ended. */
   readonly onCall: () => void;
   /** Called once the page is ours to send, and not before: an answered page is not prepared. */
   readonly prepare: () => Promise<PreparedImage>;

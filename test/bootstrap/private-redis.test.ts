@@ -56,7 +56,7 @@ it("is configured to keep every acknowledged write and to evict nothing", async 
   const settings = {
     save: "",
     appendonly: "yes",
-    appendfsync: "always",
+    appendfsync: "everysec",
     "maxmemory-policy": "noeviction",
     "hash-max-listpack-entries": "4096",
     "hash-max-listpack-value": "4096",

@@ -40,7 +40,18 @@ afterAll(() => place.close());
 
 it("reads every image of a vendor that fails in every way, and counts every call", { timeout: 600_000 }, async () => {
   const { provider, env } = callerSettings(emulator.url);
-  const args = ["run", "archive", "--provider", provider, "--rate", "500", "--out", "out", "--metrics-file", "metrics.txt"];
+  const args = [
+    "run",
+    "archive",
+    "--provider",
+    provider,
+    "--rate",
+    "500",
+    "--out",
+    "out",
+    "--metrics-file",
+    "metrics.txt",
+  ];
   const { code, stderr } = await place.run(args, env);
   expect(stderr).not.toMatch(/fault/);
   expect(code).toBe(0);
@@ -55,13 +66,20 @@ it("reads every image of a vendor that fails in every way, and counts every call
   const counters = readCounters(place.path("metrics.txt"));
   console.log(`seed ${SEED}, ${IMAGES} images:`, JSON.stringify(totals));
   expect(Object.values(images).filter(({ answered }) => answered !== 1)).toEqual([]);
-  expect(summary).toMatchObject({ calls: totals.calls, billableCalls: totals.billable, uncertainCalls: totals.uncertain });
+  expect(summary).toMatchObject({
+    calls: totals.calls,
+    billableCalls: totals.billable,
+    uncertainCalls: totals.uncertain,
+  });
   expect(counters).toEqual({ calls: totals.calls, billable: totals.billable });
 });
 
 function readCounters(path: string): { calls: number; billable: number } {
   const text = readFileSync(path, "utf8");
   const sum = (name: string) =>
-    [...text.matchAll(new RegExp(`^cardbatch_${name}\\{[^}]*\\} (\\d+)$`, "gm"))].reduce((total, [, value]) => total + Number(value), 0);
+    [...text.matchAll(new RegExp(`^cardbatch_${name}\\{[^}]*\\} (\\d+)$`, "gm"))].reduce(
+      (total, [, value]) => total + Number(value),
+      0,
+    );
   return { calls: sum("provider_calls_total"), billable: sum("provider_billable_calls_total") };
 }

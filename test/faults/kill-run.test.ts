@@ -35,7 +35,20 @@ it("comes to the same outcomes after being killed again and again", { timeout: 6
   const { provider, env } = callerSettings(emulator.url);
   const run = (out: string, batch: string) =>
     place.start(
-      ["run", "archive", "--provider", provider, "--rate", "400", "--concurrency", String(CONCURRENCY), "--out", out, "--batch", batch],
+      [
+        "run",
+        "archive",
+        "--provider",
+        provider,
+        "--rate",
+        "400",
+        "--concurrency",
+        String(CONCURRENCY),
+        "--out",
+        out,
+        "--batch",
+        batch,
+      ],
       env,
     );
 
@@ -55,7 +68,9 @@ it("comes to the same outcomes after being killed again and again", { timeout: 6
   const { totals, images } = await emulator.report();
   const summary = readSummary(place.path("out"));
   const { all } = readOut(place.path("out"));
-  console.log(`seed ${SEED}: ${kills} kills, ${totals.calls - IMAGES} extra calls, ${summary.uncertainCalls} uncertain`);
+  console.log(
+    `seed ${SEED}: ${kills} kills, ${totals.calls - IMAGES} extra calls, ${summary.uncertainCalls} uncertain`,
+  );
   expect(all.length).toBe(IMAGES);
   expect(new Set(all.map(({ request }) => request)).size).toBe(IMAGES);
   expect(totals.calls - IMAGES).toBeLessThanOrEqual(kills * CONCURRENCY);

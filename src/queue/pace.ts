@@ -1,7 +1,7 @@
-import { CancelledError } from "../domain/errors.js";
 import type { Pace } from "../domain/pace.js";
 import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
+import { createTurns, type TurnReply } from "./turns.js";
 
 /** How far ahead turns are handed out: enough to hide the way to Redis, little enough that a hold voids few. */
 const AHEAD_US = 250_000;
@@ -72,12 +72,6 @@ export interface PaceOptions {
   readonly presence: string;
 }
 
-interface Waiter {
-  readonly signal: AbortSignal;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * The shared limit of one account. Within a process turns are taken in the order they were asked for, one at a time;
  * between processes Redis decides.
@@ -95,7 +89,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
   const timer = setInterval(() => void agreeOnRate().catch(() => {}), RATE_BEAT_MS);
   timer.unref();
 
-  const nextTurn = async (): Promise<{ taken: boolean; waitMs: number }> => {
+  const askForTurn = async (): Promise<TurnReply> => {
     const strict = options.burst === 0;
     const intervalUs = Math.ceil((1e6 / allowed) * (strict ? STRICT_STRETCH : 1));
     const toleranceUs = Math.max(options.burst - 1, 0) * intervalUs;
@@ -103,36 +97,9 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
     return { taken: taken === 1, waitMs: waitUs / 1000 };
   };
 
-  const waiters: Waiter[] = [];
-  let handingOut = false;
-  const handOut = async () => {
-    if (handingOut) return;
-    handingOut = true;
-    for (let waiter = waiters.shift(); waiter !== undefined; waiter = waiters.shift()) {
-      if (waiter.signal.aborted) continue;
-      try {
-        await waitForTurn(nextTurn, waiter);
-      } catch (error) {
-        waiter.reject(error as Error);
-      }
-    }
-    handingOut = false;
-  };
-
   return {
     key,
-    take: (signal) =>
-      new Promise((resolve, reject) => {
-        const cancel = () => reject(new CancelledError());
-        if (signal.aborted) return cancel();
-        signal.addEventListener("abort", cancel, { once: true });
-        const settle = (then: () => void) => {
-          signal.removeEventListener("abort", cancel);
-          then();
-        };
-        waiters.push({ signal, resolve: () => settle(resolve), reject: (error) => settle(() => reject(error)) });
-        void handOut();
-      }),
+    take: createTurns(askForTurn).take,
     hold: async (ms) => void (await hold(key, Math.round(ms * 1000))),
     allowedRate: () => allowed,
     close: async () => {
@@ -140,32 +107,4 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
       await redis.hdel(`${key}:rates`, options.presence);
     },
   };
-}
-
-/** Asks until a turn is given, then lets the waiter go at its time; the next may be asked for meanwhile. */
-async function waitForTurn(
-  nextTurn: () => Promise<{ taken: boolean; waitMs: number }>,
-  { signal, resolve }: Waiter,
-): Promise<void> {
-  while (!signal.aborted) {
-    const { taken, waitMs } = await nextTurn();
-    if (taken) {
-      if (waitMs < 1) resolve();
-      else setTimeout(resolve, waitMs);
-      return;
-    }
-    await sleep(waitMs, signal);
-  }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

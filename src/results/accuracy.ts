@@ -4,7 +4,7 @@ import { parse } from "csv-parse";
 import { UsageError } from "../domain/errors.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { STREAM_FILES } from "./ndjson-sink.js";
-import { readObjects } from "./read-lines.js";
+import { readRecords } from "./read-lines.js";
 
 /** One labelled page. Null is "there is none to read". */
 export interface Label {
@@ -58,10 +58,8 @@ export async function measureAccuracy(folder: string, truth: string, deps: Accur
   const labels = await readLabels(truth, deps.fingerprint);
   const tally = createTally();
   for (const file of Object.values(STREAM_FILES)) {
-    for await (const line of readObjects<OutcomeRecord>(join(folder, file))) {
-      const record = line as OutcomeRecord;
-      const source = record.image.sourceJwe === undefined ? record.image.source : await deps.openSource(record);
-      const key = labelKey(source, record.image.page);
+    for await (const record of readRecords(join(folder, file))) {
+      const key = labelKey(await nameOf(record, deps), record.image.page);
       const label = labels.get(key);
       if (label === undefined) continue;
       labels.delete(key);
@@ -69,6 +67,12 @@ export async function measureAccuracy(folder: string, truth: string, deps: Accur
     }
   }
   return tally.result(labels.size);
+}
+
+/** A name that this keyring cannot open stays masked, and its label is missing. */
+async function nameOf(record: OutcomeRecord, { openSource }: AccuracyDeps): Promise<string> {
+  const { source, sourceJwe } = record.image;
+  return sourceJwe === undefined ? source : openSource(record).catch(() => source);
 }
 
 async function readLabels(truth: string, fingerprint: (digits: string) => string): Promise<Map<string, Label>> {
@@ -101,7 +105,8 @@ async function readLabels(truth: string, fingerprint: (digits: string) => string
 }
 
 function labelKey(file: string, page: number): string {
-  return `${file.replaceAll("\\", "/").replace(/^\.\//, "")}#${page}`;
+  // File systems compose letters and accents in different ways.
+  return `${file.normalize("NFC").replaceAll("\\", "/").replace(/^\.\//, "")}#${page}`;
 }
 
 function createTally() {
@@ -115,7 +120,8 @@ function createTally() {
       pages++;
       if (record.outcome === "failed") failed++;
       const [card] = record.cards;
-      const isRight = (card?.number?.fingerprint ?? null) === label.fingerprint;
+      // What could not be read at all is not right about a page without a number either.
+      const isRight = record.outcome !== "failed" && (card?.number?.fingerprint ?? null) === label.fingerprint;
       scores.number.add(isRight);
       if (label.issueDate !== null) scores.issueDate.add(card?.issueDate === label.issueDate);
       if (label.expiryDate !== null) scores.expiryDate.add(card?.expiryDate === label.expiryDate);

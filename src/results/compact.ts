@@ -1,14 +1,16 @@
-import { open, rename, stat } from "node:fs/promises";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { SinkError } from "../domain/errors.js";
 import type { OutcomeStream } from "../domain/record.js";
 import type { SinkPosition } from "../domain/sink.js";
-import { STREAM_FILES } from "./ndjson-sink.js";
+import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
 import { readLines } from "./read-lines.js";
+import { replaceFile } from "./write-whole.js";
 
 const LINES_AT_A_TIME = 500;
-const STREAMS = ["results", "failures"] as const;
 
 export interface CompactDeps {
+  readonly position: () => Promise<SinkPosition | null>;
   readonly supersededCount: () => Promise<number>;
   readonly startDropping: () => Promise<void>;
   /** Of these lines' requests, in the file's order: whether a later line has replaced this one. */
@@ -18,14 +20,17 @@ export interface CompactDeps {
 }
 
 /**
- * Brings both files back to one line a request, the last, in memory that does not grow with them. The copies are complete
- * before Redis is told and take their place after it; a crash in between is finished by `finishCompaction`.
+ * Brings both files back to one line a request, the last, in memory that does not grow with them. Nobody may write
+ * meanwhile. The copies are complete before Redis is told and take their place after it; a crash in between is finished by
+ * `finishCompaction`.
+ * @throws SinkError `sink-unavailable` where there is no room for the copies; the files are then as they were
  */
 export async function compact(folder: string, deps: CompactDeps): Promise<void> {
-  if ((await deps.supersededCount()) === 0) return;
+  const committed = await deps.position();
+  if (committed === null || (await deps.supersededCount()) === 0) return;
   await deps.startDropping();
   const position: Record<string, number> = {};
-  for (const stream of STREAMS) position[stream] = await copyLastLines(folder, stream, deps);
+  for (const stream of STREAMS) position[stream] = await copyLastLines(folder, stream, committed, deps);
   await deps.compacting(position);
   await finishCompaction(folder, position, deps);
 }
@@ -42,34 +47,57 @@ export async function finishCompaction(
       () => true,
       () => false,
     );
-    if (isWaiting) await rename(copy, join(folder, STREAM_FILES[stream]));
+    if (isWaiting) await replaceFile(copy, join(folder, STREAM_FILES[stream]));
   }
   await compacted(position);
 }
 
 /** @returns the copy's length in bytes */
-async function copyLastLines(folder: string, stream: OutcomeStream, deps: CompactDeps): Promise<number> {
-  const copy = await open(copyPath(folder, stream), "w");
+async function copyLastLines(
+  folder: string,
+  stream: OutcomeStream,
+  committed: SinkPosition,
+  deps: CompactDeps,
+): Promise<number> {
+  const path = copyPath(folder, stream);
+  const copy = await open(path, "w").catch((error: NodeJS.ErrnoException) => {
+    throw new SinkError("sink-unavailable", `${folder} cannot be compacted (${error.code})`);
+  });
   try {
     let length = 0;
     let lines: string[] = [];
     const flush = async () => {
-      const drops = await deps.drop(stream, lines.map(requestOfLine));
-      const kept = Buffer.from(lines.flatMap((line, i) => (drops[i] ? [] : [`${line}\n`])).join(""));
-      await copy.write(kept);
-      length += kept.length;
+      length += await append(copy, folder, await lastOnes(stream, lines, deps));
       lines = [];
     };
-    for await (const { text } of readLines(join(folder, STREAM_FILES[stream]))) {
+    for await (const { text } of readLines(join(folder, STREAM_FILES[stream]), committed[stream] ?? 0)) {
       lines.push(text);
       if (lines.length >= LINES_AT_A_TIME) await flush();
     }
-    if (lines.length > 0) await flush();
+    await flush();
     await copy.datasync();
     return length;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   } finally {
     await copy.close();
   }
+}
+
+async function lastOnes(stream: OutcomeStream, lines: readonly string[], deps: CompactDeps): Promise<string> {
+  if (lines.length === 0) return "";
+  const drops = await deps.drop(stream, lines.map(requestOfLine));
+  return lines.flatMap((line, i) => (drops[i] === true ? [] : [`${line}\n`])).join("");
+}
+
+/** @returns how many bytes were written: all of them */
+async function append(copy: FileHandle, folder: string, text: string): Promise<number> {
+  const bytes = Buffer.from(text);
+  await copy.appendFile(bytes).catch((error: NodeJS.ErrnoException) => {
+    throw new SinkError("sink-unavailable", `${folder} has no room to be compacted (${error.code})`);
+  });
+  return bytes.length;
 }
 
 function copyPath(folder: string, stream: OutcomeStream): string {
@@ -79,7 +107,8 @@ function copyPath(folder: string, stream: OutcomeStream): string {
 /** Empty for a line that is none of ours: nothing replaces it, so it stays. */
 function requestOfLine(line: string): string {
   try {
-    return (JSON.parse(line) as { request: string }).request;
+    const { request } = JSON.parse(line) as { request?: unknown };
+    return typeof request === "string" ? request : "";
   } catch {
     return "";
   }

@@ -1,10 +1,14 @@
-import { open, rename } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { OutcomeRecord } from "../domain/record.js";
 import { STREAM_FILES } from "./ndjson-sink.js";
-import { readObjects } from "./read-lines.js";
+import { readRecords } from "./read-lines.js";
+import { replaceFile } from "./write-whole.js";
 
-const LINES_AT_A_TIME = 1000;
+const ROWS_AT_A_TIME = 1000;
+
+/** Full-width signs too: spreadsheets of Asian locales take them for the others. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 const COLUMNS: readonly (readonly [
   string,
@@ -37,29 +41,38 @@ export async function writeCsv(folder: string): Promise<void> {
   const path = join(folder, "results.csv");
   const draft = await open(`${path}.tmp`, "w");
   try {
-    let rows = [COLUMNS.map(([name]) => name).join(",")];
-    for (const file of Object.values(STREAM_FILES)) {
-      for await (const line of readObjects<OutcomeRecord>(join(folder, file))) {
-        const record = line as OutcomeRecord;
-        const cards = record.cards.length === 0 ? [undefined] : record.cards;
-        for (const card of cards) rows.push(COLUMNS.map(([, value]) => cell(value(record, card))).join(","));
-        if (rows.length < LINES_AT_A_TIME) continue;
-        await draft.write(`${rows.join("\r\n")}\r\n`);
-        rows = [];
-      }
+    let rows: string[] = [];
+    for await (const each of rowsOf(folder)) {
+      if (rows.push(each) < ROWS_AT_A_TIME) continue;
+      await draft.appendFile(rows.join(""));
+      rows = [];
     }
-    if (rows.length > 0) await draft.write(`${rows.join("\r\n")}\r\n`);
+    await draft.appendFile(rows.join(""));
     await draft.sync();
   } finally {
     await draft.close();
   }
-  await rename(`${path}.tmp`, path);
+  await replaceFile(`${path}.tmp`, path);
+}
+
+async function* rowsOf(folder: string): AsyncGenerator<string> {
+  yield row(COLUMNS.map(([name]) => name));
+  for (const file of Object.values(STREAM_FILES)) {
+    for await (const record of readRecords(join(folder, file))) {
+      const cards = record.cards.length === 0 ? [undefined] : record.cards;
+      for (const card of cards) yield row(COLUMNS.map(([, value]) => value(record, card)));
+    }
+  }
+}
+
+function row(values: readonly unknown[]): string {
+  return `${values.map(cell).join(",")}\r\n`;
 }
 
 /** RFC 4180; text that a spreadsheet would run as a formula starts with an apostrophe (OWASP, CSV injection). */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const safe = FORMULA.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -1,4 +1,4 @@
-import { type CardbatchError, toCardbatchError } from "../domain/errors.js";
+import { toCardbatchError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import type { ResultSink, SinkPosition } from "../domain/sink.js";
@@ -14,6 +14,7 @@ export interface DrainedOutcome {
 
 export interface DrainDeps {
   readonly sink: ResultSink;
+  /** Records outcomes as written, all or none; the same position a second time changes nothing. */
   readonly commit: (position: SinkPosition, outcomes: readonly DrainedOutcome[]) => Promise<void>;
   readonly isRecorded: (outcome: DrainedOutcome) => Promise<boolean>;
   readonly emit: EventSink;
@@ -25,14 +26,14 @@ export interface Drain {
   record(outcome: DrainedOutcome): Promise<void>;
   /** Outcomes recorded by this drain. */
   recorded(): number;
-  /** Waits for what was given to it; then writes nothing more. */
+  /** Waits for what was given to it, but no longer for a sink that fails. */
   close(): Promise<void>;
 }
 
 interface Waiting {
   readonly outcome: DrainedOutcome;
   readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -44,13 +45,25 @@ export function createDrain(deps: DrainDeps): Drain {
   let gathering: Waiting[] = [];
   let writing: Promise<void> | null = null;
   let recorded = 0;
+  /** Once a group was given up, nothing more is written: the sink may hold lines that were never committed. */
+  let givenUp: { readonly because: unknown } | null = null;
 
   const writeAll = async () => {
     while (gathering.length > 0) {
       const group = gathering;
       gathering = [];
-      await writeGroup(deps, group, stop.signal);
-      recorded += group.length;
+      try {
+        if (givenUp !== null) throw givenUp.because;
+        recorded += await writeGroup(
+          deps,
+          group.map(({ outcome }) => outcome),
+          stop.signal,
+        );
+        for (const { resolve } of group) resolve();
+      } catch (error) {
+        givenUp ??= { because: error };
+        for (const { reject } of group) reject(error);
+      }
     }
     writing = null;
   };
@@ -70,25 +83,28 @@ export function createDrain(deps: DrainDeps): Drain {
   };
 }
 
-async function writeGroup(deps: DrainDeps, group: readonly Waiting[], stop: AbortSignal): Promise<void> {
+/**
+ * Each step is tried until it works, and none that worked is done again: lines written twice would stand there twice.
+ * @returns how many were recorded; the rest were before
+ */
+async function writeGroup(deps: DrainDeps, group: readonly DrainedOutcome[], stop: AbortSignal): Promise<number> {
+  const fresh = await untilItWorks(deps, stop, () => withoutRecorded(deps, group));
+  if (fresh.length === 0) return 0;
+  const position = await untilItWorks(deps, stop, () => deps.sink.write(fresh.map(({ record }) => record)));
+  await untilItWorks(deps, stop, () => deps.commit(position, fresh));
+  deps.emit({ type: "recorded", sink: deps.sink.name, count: fresh.length });
+  return fresh.length;
+}
+
+/** @throws what the last try threw, once `stop` is aborted */
+async function untilItWorks<T>(deps: DrainDeps, stop: AbortSignal, act: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      const fresh = await withoutRecorded(
-        deps,
-        group.map(({ outcome }) => outcome),
-      );
-      const position = await deps.sink.write(fresh.map(({ record }) => record));
-      if (fresh.length > 0) await deps.commit(position, fresh);
-      deps.emit({ type: "recorded", sink: deps.sink.name, count: fresh.length });
-      for (const { resolve } of group) resolve();
-      return;
+      return await act();
     } catch (thrown) {
-      const error: CardbatchError = toCardbatchError(thrown);
+      const error = toCardbatchError(thrown);
       deps.emit({ type: "sink-failed", sink: deps.sink.name, error });
-      if (stop.aborted) {
-        for (const { reject } of group) reject(error);
-        return;
-      }
+      if (stop.aborted) throw error;
       await deps.sleep(RETRY_MS, stop).catch(() => {});
     }
   }

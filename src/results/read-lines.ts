@@ -1,17 +1,23 @@
 import { createReadStream } from "node:fs";
+import { type OutcomeRecord, recordSchema } from "../domain/record.js";
 
-/** One complete line of a file, with where it starts. */
+/** One complete line of a file, with where it ends. */
 export interface FileLine {
   readonly text: string;
   /** Bytes up to and including the line's end. */
   readonly end: number;
 }
 
-/** The complete lines of a file in order, in bounded memory; a last line without its end is not given. No file, no lines. */
-export async function* readLines(path: string): AsyncGenerator<FileLine> {
+/**
+ * The complete lines of a file in order, in memory that grows with its longest line alone; a last line without its end is
+ * not given. No file, no lines.
+ * @param bytes how much of the file is looked at @default all
+ */
+export async function* readLines(path: string, bytes = Number.POSITIVE_INFINITY): AsyncGenerator<FileLine> {
+  if (bytes === 0) return;
   let rest: Buffer = Buffer.alloc(0);
   let offset = 0;
-  const chunks = createReadStream(path, { highWaterMark: 1 << 18 });
+  const chunks = createReadStream(path, { highWaterMark: 1 << 18, end: bytes - 1 });
   try {
     for await (const chunk of chunks as AsyncIterable<Buffer>) {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -30,14 +36,19 @@ export async function* readLines(path: string): AsyncGenerator<FileLine> {
   }
 }
 
-/** The lines' JSON objects; what is none, such as a line edited by hand, is passed over. */
-export async function* readObjects<T>(path: string): AsyncGenerator<Partial<T>> {
+/** The outcomes that a file's lines hold; what is none, such as a line edited by hand, is passed over. */
+export async function* readRecords(path: string): AsyncGenerator<OutcomeRecord> {
   for await (const { text } of readLines(path)) {
-    try {
-      const value: unknown = JSON.parse(text);
-      if (typeof value === "object" && value !== null) yield value;
-    } catch {
-      // Passed over.
-    }
+    const record = parseRecord(text);
+    if (record !== null) yield record;
+  }
+}
+
+/** Null: no outcome as this version knows it. */
+export function parseRecord(line: string): OutcomeRecord | null {
+  try {
+    return recordSchema.parse(JSON.parse(line));
+  } catch {
+    return null;
   }
 }

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { ProviderName } from "../domain/answer.js";
 import type { BatchCounts, ProviderCounts } from "../domain/batch.js";
-import type { OutcomeRecord } from "../domain/record.js";
 import { STREAM_FILES } from "./ndjson-sink.js";
-import { readObjects } from "./read-lines.js";
+import { readRecords } from "./read-lines.js";
 import { writeFileWhole } from "./write-whole.js";
 
 interface CallTotals {
@@ -82,7 +81,7 @@ export async function writeSummary(folder: string, summary: Summary): Promise<vo
 /** How many failures of each code the folder holds. */
 export async function countFailures(folder: string): Promise<Record<string, number>> {
   const codes: Record<string, number> = {};
-  for await (const { outcome, code } of readObjects<OutcomeRecord>(join(folder, STREAM_FILES.failures))) {
+  for await (const { outcome, code } of readRecords(join(folder, STREAM_FILES.failures))) {
     if (outcome === "failed" && code !== undefined) codes[code] = (codes[code] ?? 0) + 1;
   }
   return codes;

@@ -1,9 +1,9 @@
-import { readdirSync, readlinkSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { relativeInside } from "../../src/domain/paths.js";
 import type { ImageSource, Listed } from "../../src/intake/source.js";
 import { collect } from "../helpers/collect.js";
+import { openFilesIn } from "../helpers/open-files.js";
 
 /** A source that is under test, over at least three images, and what it has to list. */
 export interface OpenSubject {
@@ -54,7 +54,7 @@ export function describeSource(title: string, open: () => Promise<OpenSubject>):
       const first = source.list(() => {}, new AbortController().signal)[Symbol.asyncIterator]();
       expect((await first.next()).done).toBe(false);
       await first.return?.();
-      await expect.poll(() => openInside(source.folder)).toEqual([]);
+      await expect.poll(() => openFilesIn(source.folder)).toEqual([]);
     });
 
     test("stops on request", async () => {
@@ -65,24 +65,11 @@ export function describeSource(title: string, open: () => Promise<OpenSubject>):
       })();
       if (names.length > 1) await expect(listing).rejects.toThrow("stopped");
       else await listing;
-      await expect.poll(() => openInside(source.folder)).toEqual([]);
+      await expect.poll(() => openFilesIn(source.folder)).toEqual([]);
     });
   });
 }
 
 function list(source: ImageSource, onIgnored = () => {}): Promise<Listed[]> {
   return collect(source.list(onIgnored, new AbortController().signal));
-}
-
-/** What this process has open in a folder; known on Linux. */
-function openInside(folder: string): string[] {
-  if (process.platform !== "linux") return [];
-  return readdirSync("/proc/self/fd").flatMap((descriptor) => {
-    try {
-      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      return relativeInside(folder, path) === null ? [] : [path];
-    } catch {
-      return [];
-    }
-  });
 }

@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { BatchCounts } from "../../src/domain/batch.js";
+import { countFailures, type SummaryInput, summarize, writeSummary } from "../../src/results/summary.js";
+import { recordOf } from "../helpers/records.js";
+import { tempFolder } from "../helpers/temp-folder.js";
+
+const counts: BatchCounts = {
+  found: 21,
+  outcomes: { accepted: 10, review: 4, rejected: 3, failed: 2, duplicate: 1 },
+  pending: 1,
+  stale: 0,
+  providers: {
+    huawei: { calls: 20, billableCalls: 15, uncertainCalls: 2 },
+    local: { calls: 3, billableCalls: 0, uncertainCalls: 0 },
+  },
+  fed: true,
+};
+const nothing: BatchCounts = {
+  found: 0,
+  outcomes: { accepted: 0, review: 0, rejected: 0, failed: 0, duplicate: 0 },
+  pending: 0,
+  stale: 0,
+  providers: {},
+  fed: false,
+};
+const input: SummaryInput = {
+  batch: "b",
+  counts,
+  before: nothing,
+  seconds: 1.23456,
+  ignored: 7,
+  failures: { "image-corrupt": 2 },
+  keyring: "/home/u/keyring.json",
+  finishedAt: new Date("2026-11-22T08:00:00Z"),
+};
+
+describe("summarize", () => {
+  test("adds up over the providers, and says what this run added", () => {
+    const before = { ...nothing, providers: { huawei: { calls: 5, billableCalls: 5, uncertainCalls: 1 } } };
+    expect(summarize({ ...input, before })).toEqual({
+      schema: 1,
+      batch: "b",
+      found: 21,
+      accepted: 10,
+      review: 4,
+      rejected: 3,
+      failed: 2,
+      duplicate: 1,
+      pending: 1,
+      complete: false,
+      calls: 23,
+      billableCalls: 15,
+      uncertainCalls: 2,
+      seconds: 1.235,
+      providers: counts.providers,
+      ignored: 7,
+      failures: { "image-corrupt": 2 },
+      thisRun: { calls: 18, billableCalls: 10, uncertainCalls: 1 },
+      keyring: "/home/u/keyring.json",
+      finishedAt: "2026-11-22T08:00:00.000Z",
+    });
+  });
+
+  test.each<[boolean, Partial<BatchCounts>]>([
+    [true, { pending: 0 }],
+    [false, { pending: 1 }],
+    [false, { pending: 0, stale: 1 }],
+    [false, { pending: 0, fed: false }],
+  ])("complete is %s with %o", (complete, more) => {
+    expect(summarize({ ...input, counts: { ...counts, ...more } }).complete).toBe(complete);
+  });
+});
+
+test("writeSummary replaces the file as a whole", async () => {
+  const folder = tempFolder({ "summary.json": "old and longer than the new one ".repeat(100) });
+  const summary = summarize(input);
+  await writeSummary(folder, summary);
+  expect(JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"))).toEqual(summary);
+  expect(readdirSync(folder)).toEqual(["summary.json"]);
+});
+
+test("countFailures counts by code what failed, not what was rejected", async () => {
+  const lines = [
+    recordOf("b", 1, "failed", { code: "image-corrupt" }),
+    recordOf("b", 2, "failed", { code: "image-empty" }),
+    recordOf("b", 3, "failed", { code: "image-corrupt" }),
+    recordOf("b", 4, "rejected"),
+  ];
+  const folder = tempFolder({ "failures.ndjson": lines.map((line) => `${JSON.stringify(line)}\n`).join("") });
+  expect(await countFailures(folder)).toEqual({ "image-corrupt": 2, "image-empty": 1 });
+  expect(await countFailures(tempFolder())).toEqual({});
+});

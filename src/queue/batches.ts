@@ -52,7 +52,7 @@ export interface Batches {
   /** Adds calls that lines of an earlier run tell of, when the accounts themselves were lost. */
   addCalls(name: string, provider: ProviderName, calls: number, billable: number): Promise<void>;
   counts(name: string): Promise<BatchCounts>;
-  /** Forgets what was recorded and published, for a sink that starts from nothing; answers stay. */
+  /** Forgets its requests and what became of them, for a sink that starts from nothing; answers and calls stay. */
   reset(name: string): Promise<void>;
   rememberRoots(folders: readonly string[]): Promise<void>;
   rememberedRoots(): Promise<string[]>;
@@ -103,8 +103,8 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     reset: async (name) => {
       const all = [...keys.marks(name)];
       for (let i = 0; i < all.length; i += 512) await redis.unlink(...all.slice(i, i + 512));
-      const generation = await redis.hget(keys.batch(name), "generation");
-      await redis.hdel(keys.batch(name), "found", `recorded:${generation}`, ...OUTCOMES.map(outcomeField));
+      const recorded = (await redis.hkeys(keys.batch(name))).filter((field) => field.startsWith("recorded:"));
+      await redis.hdel(keys.batch(name), "found", "fed", ...recorded, ...OUTCOMES.map(outcomeField));
     },
     rememberRoots: async (folders) => {
       if (folders.length > 0) await redis.sadd(keys.roots(), ...folders);

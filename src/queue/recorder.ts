@@ -38,7 +38,7 @@ const COMMIT = {
       if recorded ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. recorded, -1) end
       if generation ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. generation, 1) end
       local published = string.sub(mark, 3, 3)
-      if published == '-' then published = generation end
+      if published < generation then published = generation end
       redis.call('HSET', requests, request, letter .. generation .. published .. ARGV[i + 3])
       redis.call('HINCRBY', batch, 'outcome:' .. letter, 1)
     end`,

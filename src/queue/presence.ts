@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
@@ -31,7 +32,7 @@ export interface Presence {
 
 /** Starts to beat; the caller can rely on being seen when it returns. */
 export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> {
-  const id = `${hostname()}/${process.pid}/${randomBytes(6).toString("base64url")}`;
+  const id = `${pidSpace()}/${process.pid}/${randomBytes(6).toString("base64url")}`;
   const renew = loadScript(redis, RENEW);
   const release = loadScript(redis, RELEASE);
   const leases = new Set<string>();
@@ -73,10 +74,19 @@ async function takeFromDead(
   const holder = await redis.get(lease);
   if (holder === null) return tryLease(redis, lease, id);
   if (holder === id) return true;
-  const [host, pid] = holder.split("/");
-  if (host !== hostname() || isAlive(Number(pid))) return false;
+  const [, space, pid] = /^(.*)\/(\d+)\/[^/]*$/.exec(holder) ?? [];
+  if (space !== pidSpace() || isAlive(Number(pid))) return false;
   await release(lease, holder);
   return tryLease(redis, lease, id);
+}
+
+/** Within which a process id means one process: a machine, and where there are several on one, its container. */
+function pidSpace(): string {
+  try {
+    return `${hostname()}/${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return hostname();
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -44,6 +44,34 @@ export function fitLine(map: CellMap, component: Component, direction: number): 
   };
 }
 
+/**
+ * Fits the heaviest component together with those that continue it: glare and wide gaps tear a number line apart.
+ * Null when there is no component.
+ */
+export function fitTornLine(map: CellMap, components: readonly Component[], direction: number): TextLine | null {
+  const [first, ...others] = components;
+  if (first === undefined) return null;
+  let whole = first;
+  let line = fitLine(map, whole, direction);
+  for (const part of others) {
+    if (!continues(line, fitLine(map, part, direction))) continue;
+    whole = { cells: [...whole.cells, ...part.cells], mass: whole.mass + part.mass };
+    line = fitLine(map, whole, direction);
+  }
+  return line;
+}
+
+/** Whether `part` lies on the axis of `line`, is about as high, and not far from either end. */
+function continues(line: TextLine, part: TextLine): boolean {
+  const dx = part.center.x - line.center.x;
+  const dy = part.center.y - line.center.y;
+  const along = Math.abs(dx * Math.cos(line.angle) + dy * Math.sin(line.angle));
+  const across = Math.abs(dy * Math.cos(line.angle) - dx * Math.sin(line.angle));
+  const gap = along - (line.length + part.length) / 2;
+  const ratio = part.height / Math.max(line.height, 1e-6);
+  return across < 0.5 * line.height && gap < 4 * line.height && ratio > 0.55 && ratio < 1.6;
+}
+
 function turned(center: Point, angle: number, u: number, v: number): Point {
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);

@@ -1,6 +1,6 @@
 import type { Point, Quad } from "../domain/geometry.js";
 import { findComponents, probabilities } from "./components.js";
-import { fitLine, type TextLine } from "./line-fit.js";
+import { fitLine, fitTornLine, type TextLine } from "./line-fit.js";
 import type { CardPlace } from "./locate.js";
 import type { Picture } from "./picture.js";
 import type { Net } from "./session.js";
@@ -12,6 +12,7 @@ const LYING = [512, 320] as const;
 const STANDING = [320, 512] as const;
 const NEITHER = [416, 416] as const;
 const MARGIN = 0.04;
+const LEAST_NUMBER_CELLS = 12;
 
 /** A line of text, placed. `quad` in level-0 pixels, clockwise from the text's top-left; `quality` 0..1. */
 export interface PlacedLine {
@@ -51,7 +52,9 @@ export async function lookClosely(closeup: Net, picture: Picture, place: CardPla
   };
   const issue = lines(1, 4).map((line): DateLine => ({ ...line, kind: "issue" }));
   const expiry = lines(2, 4).map((line): DateLine => ({ ...line, kind: "expiry" }));
-  const [number = null] = lines(0, 12);
+  const numberMap = probabilities(data, 0, w, h);
+  const torn = fitTornLine(numberMap, findComponents(numberMap, 0.25, 4), 0);
+  const number = torn === null || torn.length * torn.height < LEAST_NUMBER_CELLS ? null : placed(window, torn);
   const [card = null] = lines(3, 200);
   return { number, dates: withoutTwins([...issue.slice(0, 2), ...expiry.slice(0, 2)]), card: card?.quad ?? null };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Point, Quad } from "../../src/domain/geometry.js";
 import { type CellMap, findComponents } from "../../src/engine/components.js";
-import { fitLine } from "../../src/engine/line-fit.js";
+import { fitLine, fitTornLine } from "../../src/engine/line-fit.js";
 import type { Picture } from "../../src/engine/picture.js";
 import { stripMatrix, windowOn } from "../../src/engine/rectify.js";
 import { project, rectangleToQuad, warpInto } from "../../src/engine/warp.js";
@@ -37,6 +37,23 @@ describe("fitLine", () => {
     const [c, s] = [Math.cos(angle), Math.sin(angle)];
     const corner = at(47.3 - 25 * c + 2.7 * s, 31.8 - 25 * s - 2.7 * c);
     expect(Math.hypot(line.quad[0].x - corner.x, line.quad[0].y - corner.y)).toBeLessThan(0.7);
+  });
+
+  it("joins a line torn by glare, and leaves other lines alone", () => {
+    const parts = [
+      mapWithLine(at(25, 30), 30, 5, 0),
+      mapWithLine(at(65, 30), 24, 5, 0),
+      mapWithLine(at(40, 45), 20, 4, 0),
+    ];
+    const [whole] = parts;
+    if (whole === undefined) throw new Error("no map");
+    for (const part of parts.slice(1)) {
+      for (const [i, value] of part.data.entries()) whole.data[i] = Math.max(whole.data[i] ?? 0, value);
+    }
+    const line = fitTornLine(whole, findComponents(whole, 0.2, 4), 0);
+    expect(line?.length).toBeCloseTo(67, 0);
+    expect(line?.height).toBeCloseTo(5, 0);
+    expect(fitTornLine(whole, [], 0)).toBeNull();
   });
 
   it("reads the way it was asked to", () => {

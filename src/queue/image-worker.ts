@@ -43,7 +43,7 @@ export interface ImageWorkerDeps {
   readonly isFull: (destination: string | null) => Promise<boolean>;
   /** Enqueues each page of an image whose job did not name one. */
   readonly addPages: (pages: readonly PageJob[], batch: Batch) => Promise<void>;
-  /** The outcome of a job that does not fit the schema. */
+  /** The outcome of a job that does not fit the schema; a destination of its own, if it named one. */
   readonly refuse: (jobId: string, data: unknown) => { record: OutcomeRecord; destination: string | null };
   readonly emit: EventSink;
 }
@@ -58,7 +58,12 @@ export interface ImageWorkerOptions {
   readonly stop: StopSignals;
 }
 
-const attemptSchema = z.object({ attempts: z.number(), calls: z.number(), met: z.record(z.string(), z.number()) });
+/** Whoever may add jobs may also make up their state. */
+const attemptSchema = z.object({
+  attempts: z.number().int().positive(),
+  calls: z.number().int().nonnegative(),
+  met: z.record(z.string(), z.number()),
+});
 
 /**
  * Works on `card-images`, and is the one place that turns what comes of a request into what BullMQ does with its job:
@@ -72,7 +77,12 @@ export function createImageWorker(
 ): ImageWorker {
   const process = async (job: Job, token: string | undefined): Promise<void> => {
     const startedAt = performance.now();
-    deps.emit({ type: "job-started", waitedMs: Math.max(Date.now() - job.timestamp, 0) });
+    const finish = async (record: OutcomeRecord, destination: string | null, batch: Batch): Promise<void> => {
+      await deps.publish(record, destination ?? batch.destination, batch.generation);
+      deps.emit({ type: "finished", record, durationMs: performance.now() - startedAt });
+    };
+    // Later starts say when the job was put back, not how long the queue is.
+    if (job.attemptsStarted <= 1) deps.emit({ type: "job-started", waitedMs: Math.max(Date.now() - job.timestamp, 0) });
     const later = async (delayMs: number): Promise<never> => {
       await job.moveToDelayed(Date.now() + delayMs, token);
       throw new DelayedError();
@@ -84,11 +94,11 @@ export function createImageWorker(
     const parsed = imageJobSchema.safeParse(job.data);
     if (!parsed.success) {
       const { record, destination } = deps.refuse(job.id ?? "", job.data);
-      return deps.publish(record, destination, "0");
+      return finish(record, destination, await deps.batch(record.batch));
     }
     const batch = await deps.batch(parsed.data.batch);
-    const destination = parsed.data.destination ?? batch.destination;
-    if (await deps.isFull(destination)) return later(DESTINATION_FULL_MS);
+    const { destination = null } = parsed.data;
+    if (await deps.isFull(destination ?? batch.destination)) return later(DESTINATION_FULL_MS);
 
     const state = attemptSchema.safeParse(job.data.state).data ?? FIRST_ATTEMPT;
     const result = await deps.recognize(parsed.data, batch, state, options.stop);
@@ -98,8 +108,7 @@ export function createImageWorker(
       case "pages":
         return deps.addPages(result.pages, batch);
       case "outcome":
-        await deps.publish(result.record, destination, batch.generation);
-        return deps.emit({ type: "finished", record: result.record, durationMs: performance.now() - startedAt });
+        return finish(result.record, destination, batch);
       case "again":
         deps.emit({
           type: "put-back",

@@ -26,7 +26,7 @@ export function loadConfig(env: Environment, file: string | undefined): Config {
   overlay(configSchema, tree, env);
   const parsed = configSchema.safeParse(tree);
   if (parsed.success) return parsed.data;
-  throw new ConfigError(parsed.error.issues.map((issue) => describe(issue)).join("\n"));
+  throw new ConfigError(parsed.error.issues.flatMap((issue) => describe(issue, tree)).join("\n"));
 }
 
 function readConfigFile(file: string): Tree {
@@ -49,9 +49,9 @@ function readConfigFile(file: string): Tree {
 function overlay(schema: z.ZodObject, tree: Tree, env: Environment): void {
   for (const [key, part] of Object.entries<z.ZodType>(schema.shape)) {
     if (isObjectSchema(part)) {
-      const branch = isTree(tree[key]) ? tree[key] : {};
-      tree[key] = branch;
-      overlay(part, branch, env);
+      tree[key] ??= {};
+      // What is no object is refused as it is.
+      if (isTree(tree[key])) overlay(part, tree[key], env);
       continue;
     }
     const value = readVariable((part.meta() ?? {}) as SettingMeta, env);
@@ -64,7 +64,7 @@ function readVariable({ env: name, secret }: SettingMeta, env: Environment): str
   const file = secret ? nonEmpty(env[`${name}_FILE`]) : undefined;
   const value = nonEmpty(env[name]) ?? (name.endsWith("_PROXY") ? nonEmpty(env[name.toLowerCase()]) : undefined);
   if (file === undefined) return value;
-  if (nonEmpty(env[name]) !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set; keep one`);
+  if (value !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set; keep one`);
   try {
     return readFileSync(file, "utf8").trim();
   } catch {
@@ -72,18 +72,20 @@ function readVariable({ env: name, secret }: SettingMeta, env: Environment): str
   }
 }
 
-function describe(issue: z.core.$ZodIssue): string {
-  const name = settingName(issue.path);
+/** What is wrong, by the setting's name, with what was got; of secrets and of whatever is no simple value only the name. */
+function describe(issue: z.core.$ZodIssue, tree: Tree): string[] {
   if (issue.code === "unrecognized_keys")
-    return `config file: unknown setting ${[...issue.path, ...issue.keys].join(".")}`;
-  return `${name}: ${issue.message}`;
+    return issue.keys.map((key) => `config file: unknown setting ${[...issue.path, key].join(".")}`);
+  const { env, secret } = metaOf(issue.path);
+  const value = issue.path.reduce<unknown>((branch, key) => (branch as Tree | undefined)?.[String(key)], tree);
+  const isShown = env !== undefined && secret !== true && typeof value !== "object" && value !== undefined;
+  return [`${env ?? issue.path.join(".")}${isShown ? `=${value}` : ""}: ${issue.message}`];
 }
 
-function settingName(path: readonly PropertyKey[]): string {
+function metaOf(path: readonly PropertyKey[]): SettingMeta {
   let schema: unknown = configSchema;
   for (const key of path) schema = isObjectSchema(schema) ? schema.shape[String(key)] : schema;
-  const meta = (schema as z.ZodType | undefined)?.meta?.() as SettingMeta | undefined;
-  return meta?.env ?? path.join(".");
+  return ((schema as z.ZodType | undefined)?.meta?.() ?? {}) as SettingMeta;
 }
 
 function isObjectSchema(schema: unknown): schema is z.ZodObject {

@@ -1,20 +1,26 @@
 import { z } from "zod";
 
-const text = z.string().min(1);
-const whole = z.coerce.number().int();
-const list = z.union([
-  z.array(z.string()),
-  z.string().transform((value) => value.split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]))),
-]);
+const text = z.string().min(1, "is empty");
+
+/** Numbers as they are, and as text, since variables hold nothing else. */
+function numeric(schema: z.ZodNumber) {
+  return z.preprocess((value) => (typeof value === "string" && value.trim() !== "" ? Number(value) : value), schema);
+}
+
+const amount = z.number("takes a number");
+const whole = amount.int("takes a whole number");
+
+/** As an array, or as text with commas. */
+const list = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(",").flatMap((item) => item.trim() || []) : value),
+  z.array(z.string("takes text, several separated by commas"), "takes text, several separated by commas"),
+);
 
 /** Calls a second, as `20` or `20/s`. */
-export const rateSchema = z
-  .union([
-    z.number(),
-    z.string().regex(/^\d+(\.\d+)?(\/s)?$/, "a rate is a number of calls a second, such as 20 or 20/s"),
-  ])
-  .transform((value) => (typeof value === "number" ? value : Number.parseFloat(value)))
-  .pipe(z.number().positive().max(10_000));
+export const rateSchema = z.preprocess(
+  (value) => (typeof value === "string" && /^\d+(\.\d+)?(\/s)?$/.test(value) ? Number.parseFloat(value) : value),
+  z.number("a rate is a number of calls a second, such as 20 or 20/s").positive().max(10_000),
+);
 
 /** A setting: its environment variable beside its type, default and bounds. Secrets may also come from `<env>_FILE`. */
 function setting<S extends z.ZodType>(env: string, schema: S, description: string): S {
@@ -30,13 +36,25 @@ function providerSettings(name: "HUAWEI" | "SHILIUAI" | "LOCAL") {
   const env = (suffix: string) => `CARDBATCH_${name}_${suffix}`;
   return {
     rate: setting(env("RATE"), rateSchema.optional(), "calls a second that the account allows"),
-    burst: setting(env("BURST"), whole.min(0).max(1000).default(1), "calls that may go out together; 0 is strictest"),
-    concurrency: setting(env("CONCURRENCY"), whole.min(1).max(1000).optional(), "calls in flight in one process"),
-    timeoutMs: setting(env("TIMEOUT_MS"), whole.min(100).max(600_000).default(30_000), "until a call is given up"),
-    price: setting(env("PRICE"), z.coerce.number().nonnegative().default(0), "price of one billable call"),
+    burst: setting(
+      env("BURST"),
+      numeric(whole.min(0).max(1000)).default(1),
+      "calls that may go out together; 0 is strictest",
+    ),
+    concurrency: setting(
+      env("CONCURRENCY"),
+      numeric(whole.min(1).max(1000)).optional(),
+      "calls in flight in one process",
+    ),
+    timeoutMs: setting(
+      env("TIMEOUT_MS"),
+      numeric(whole.min(100).max(600_000)).default(30_000),
+      "until a call is given up",
+    ),
+    price: setting(env("PRICE"), numeric(amount.nonnegative()).default(0), "price of one billable call"),
     threshold: setting(
       env("THRESHOLD"),
-      z.coerce.number().min(0).max(1).optional(),
+      numeric(amount.min(0).max(1)).optional(),
       "confidence from which a number is accepted without a person looking",
     ),
   };
@@ -62,16 +80,20 @@ export const configSchema = z.strictObject({
     z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
     "what is logged",
   ),
-  metricsPort: setting("CARDBATCH_METRICS_PORT", whole.min(0).max(65_535).optional(), "port of /metrics; 0: any"),
+  metricsPort: setting(
+    "CARDBATCH_METRICS_PORT",
+    numeric(whole.min(0).max(65_535)).optional(),
+    "port of /metrics; 0: any",
+  ),
   metricsHost: setting("CARDBATCH_METRICS_HOST", text.default("127.0.0.1"), "address of /metrics"),
   allowHttp: setting("CARDBATCH_ALLOW_HTTP", list.default([]), "hosts besides loopback that may be plain http"),
   resultsBacklog: setting(
     "CARDBATCH_RESULTS_BACKLOG",
-    whole.min(1).default(10_000),
+    numeric(whole.min(1)).default(10_000),
     "unread outcomes of a destination",
   ),
-  retentionDays: setting("CARDBATCH_RETENTION_DAYS", z.coerce.number().positive().default(30), "days answers are kept"),
-  httpsProxy: setting("HTTPS_PROXY", text.optional(), "proxy for calls to vendors"),
+  retentionDays: setting("CARDBATCH_RETENTION_DAYS", numeric(amount.positive()).default(30), "days answers are kept"),
+  httpsProxy: secret("HTTPS_PROXY", "proxy for calls to vendors; its address may hold a password"),
   noProxy: setting("NO_PROXY", text.optional(), "hosts reached without the proxy"),
   huawei: z.strictObject({
     ...providerSettings("HUAWEI"),

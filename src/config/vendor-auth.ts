@@ -10,10 +10,15 @@ interface Way<T> {
 
 /**
  * Every complete way to authenticate that is configured.
- * @throws ConfigError for a way that is half configured
+ * @throws ConfigError for a way that is half configured, or a security token that belongs to none
  */
 export function huaweiWays({ huawei }: Config): HuaweiAuth[] {
   const { token, accessKey, secretKey, securityToken, iamEndpoint, iamDomain, iamUser, iamPassword } = huawei;
+  if (securityToken !== undefined && accessKey === undefined && secretKey === undefined) {
+    throw new ConfigError(
+      "CARDBATCH_HUAWEI_SECURITY_TOKEN: belongs to CARDBATCH_HUAWEI_ACCESS_KEY and CARDBATCH_HUAWEI_SECRET_KEY, which are missing",
+    );
+  }
   return completeWays<HuaweiAuth>([
     { settings: { CARDBATCH_HUAWEI_TOKEN: token }, make: () => ({ kind: "token", token: token ?? "" }) },
     {
@@ -56,7 +61,7 @@ export function onlyWay<T extends { kind: string }>(vendor: string, ways: readon
   if (way === undefined) throw new ConfigError(`${vendor}: no credentials; set ${choices}`);
   if (others.length === 0) return way;
   const kinds = ways.map(({ kind }) => kind).join(" and ");
-  throw new ConfigError(`${vendor}: ${kinds} are both configured; keep one way to authenticate`);
+  throw new ConfigError(`${vendor}: ${kinds} are configured; keep one way to authenticate`);
 }
 
 function completeWays<T>(ways: readonly Way<T>[]): T[] {

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load-config.js";
+import { huaweiWays, onlyWay, shiliuaiWays } from "../../src/config/vendor-auth.js";
+import { ConfigError } from "../../src/domain/errors.js";
+
+const TOKEN = { CARDBATCH_HUAWEI_TOKEN: "t" };
+const AKSK = { CARDBATCH_HUAWEI_ACCESS_KEY: "ak", CARDBATCH_HUAWEI_SECRET_KEY: "sk" };
+const IAM = {
+  CARDBATCH_HUAWEI_IAM_ENDPOINT: "e",
+  CARDBATCH_HUAWEI_IAM_DOMAIN: "d",
+  CARDBATCH_HUAWEI_IAM_USER: "u",
+  CARDBATCH_HUAWEI_IAM_PASSWORD: "p",
+};
+const APPCODE = { CARDBATCH_SHILIUAI_APP_CODE: "c" };
+const SIGNED = { CARDBATCH_SHILIUAI_APP_KEY: "k", CARDBATCH_SHILIUAI_APP_SECRET: "s" };
+
+type Env = Record<string, string>;
+const ways = (env: Env) => {
+  const config = loadConfig(env, undefined);
+  return [...huaweiWays(config), ...shiliuaiWays(config)];
+};
+
+describe("ways to authenticate", () => {
+  test.each<[string, Env, unknown[]]>([
+    ["none", {}, []],
+    ["a token", TOKEN, [{ kind: "token", token: "t" }]],
+    ["a key pair", AKSK, [{ kind: "aksk", accessKey: "ak", secretKey: "sk" }]],
+    [
+      "a temporary key pair",
+      { ...AKSK, CARDBATCH_HUAWEI_SECURITY_TOKEN: "st" },
+      [{ kind: "aksk", accessKey: "ak", secretKey: "sk", securityToken: "st" }],
+    ],
+    ["a user", IAM, [{ kind: "iam", iamEndpoint: "e", domain: "d", user: "u", password: "p" }]],
+    ["an app code", APPCODE, [{ kind: "appcode", appCode: "c" }]],
+    ["a signature", SIGNED, [{ kind: "signature", appKey: "k", appSecret: "s" }]],
+  ])("%s", (_, env, expected) => {
+    expect(ways(env)).toEqual(expected);
+  });
+
+  test.each([AKSK, IAM, SIGNED])("a part of %o is refused, and what is missing is named", (whole) => {
+    for (const missing of Object.keys(whole)) {
+      const part: Env = { ...whole };
+      delete part[missing];
+      expect(() => ways(part)).toThrow(ConfigError);
+      expect(() => ways(part)).toThrow(`${missing}: missing; ${Object.keys(whole).join(", ")} belong together`);
+    }
+  });
+
+  test("a security token belongs to a key pair", () => {
+    const env = { ...TOKEN, CARDBATCH_HUAWEI_SECURITY_TOKEN: "st" };
+    expect(() => ways(env)).toThrow("CARDBATCH_HUAWEI_SECURITY_TOKEN: belongs to CARDBATCH_HUAWEI_ACCESS_KEY");
+  });
+
+  test("there must be one way and no more", () => {
+    const only = (env: Env) => onlyWay("huawei", huaweiWays(loadConfig(env, undefined)), "A, or B");
+    expect(only(TOKEN)).toEqual({ kind: "token", token: "t" });
+    expect(() => only({})).toThrow(new ConfigError("huawei: no credentials; set A, or B"));
+    expect(() => only({ ...TOKEN, ...IAM })).toThrow(
+      new ConfigError("huawei: token and iam are configured; keep one way to authenticate"),
+    );
+    expect(() => only({ ...TOKEN, ...AKSK, ...IAM })).toThrow("token and aksk and iam are configured");
+  });
+});

@@ -32,8 +32,11 @@ def boxes(plan: Plan) -> Boxes:
     return Boxes(number, tuple((line.kind, line.run.box()) for line in plan.dates))
 
 
-def paint_card(rng: np.random.Generator, plan: Plan, view: View) -> np.ndarray:
-    """The card as the window shows it: float32 BGR 0..1, shape (view.h, view.w, 3)."""
+def paint_card(rng: np.random.Generator, plan: Plan, view: View, least_clarity: float = LEAST_CLARITY) -> np.ndarray:
+    """The card as the window shows it: float32 BGR 0..1, shape (view.h, view.w, 3).
+
+    Number and dates are painted anew until they stand out by `least_clarity` (see `clarity`).
+    """
     image = art.background(rng, view)
     light = rng.uniform(0, 2 * np.pi)
     if plan.band:
@@ -51,10 +54,10 @@ def paint_card(rng: np.random.Generator, plan: Plan, view: View) -> np.ndarray:
         label_color = _label(rng, image, view, label, label_color)
     ink = None
     if not plan.blank:
-        ink = _run(rng, image, view, plan.number_run, plan.embossed, light, None)
+        ink = _run(rng, image, view, plan.number_run, plan.embossed, light, None, least_clarity)
     for line in plan.dates:
         same = ink if rng.random() < 0.85 else None
-        ink = _run(rng, image, view, line.run, plan.embossed, light, same) or ink
+        ink = _run(rng, image, view, line.run, plan.embossed, light, same, least_clarity) or ink
     for label in plan.labels:
         if label.emboss:
             _embossed_label(rng, image, view, label, light, ink)
@@ -63,7 +66,7 @@ def paint_card(rng: np.random.Generator, plan: Plan, view: View) -> np.ndarray:
     return image
 
 
-def _run(rng, image, view, run, embossed, light, ink):
+def _run(rng, image, view, run, embossed, light, ink, least_clarity):
     found = run_mask(run, view, MARGIN_MM)
     if found is None:
         return ink
@@ -79,7 +82,7 @@ def _run(rng, image, view, run, embossed, light, ink):
         part[:] = bare
         paint(part, mask, view.scale, pen_mm(run), ink, rng)
         used = ink
-        if clarity(bare, part, mask, run.height * view.scale) > LEAST_CLARITY:
+        if clarity(bare, part, mask, run.height * view.scale) > least_clarity:
             break
         ink = None
     return used

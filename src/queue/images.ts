@@ -33,10 +33,9 @@ export function createImages(redis: Redis, keys: Keys): Images {
         jobs.map(({ request, job }) => ({
           name: IMAGE_JOB,
           data: job,
+          // The worker takes out what is done: said here, it would be kept with every job that waits.
           opts: {
             jobId: request,
-            removeOnComplete: true,
-            removeOnFail: true,
             ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }),
           },
         })),

@@ -100,7 +100,8 @@ def closeup_example(rng: np.random.Generator, scene: Scene, amount: float = 1.0)
     card = scene.cards[rng.integers(len(scene.cards))]
     h, w = scene.image.shape[:2]
     line = card.number if card.number is not None else card.card
-    angle = reading_angle(line) + rng.normal(0, 0.03 if rng.random() < 0.7 else 0.13) * amount
+    flipped = rng.random() < 0.35
+    angle = reading_angle(line) + np.pi * flipped + rng.normal(0, 0.03 if rng.random() < 0.7 else 0.13) * amount
     visible = np.clip(card.card, 0, (w, h))
     center = line.mean(0)
     left, top, right, bottom = extent_of(visible, center, angle)
@@ -113,7 +114,7 @@ def closeup_example(rng: np.random.Generator, scene: Scene, amount: float = 1.0)
     quads = {kind: [apply(m, q) for k, q in card.dates if k == kind] for kind in ("issue", "expiry")}
     number = [] if card.number is None else [apply(m, card.number)]
     maps = [_mask(q, *canvas) for q in (number, quads["issue"], quads["expiry"], [apply(m, card.card)])]
-    return image, np.stack(maps)
+    return image, np.stack([*maps, np.full_like(maps[0], flipped)])
 
 
 def vary(rng: np.random.Generator, batch: np.ndarray) -> np.ndarray:
@@ -155,7 +156,10 @@ def locator_loss(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def closeup_loss(out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     # Dates are small and often absent: without the weight the maps would stay empty.
-    return sum(mask_loss(out[:, k], target[:, k], weight) for k, weight in enumerate((1.5, 4.0, 4.0, 1.0)))
+    masks = sum(mask_loss(out[:, k], target[:, k], weight) for k, weight in enumerate((1.5, 4.0, 4.0, 1.0)))
+    text = target[:, :3].amax(1)
+    upside = F.binary_cross_entropy_with_logits(out[:, 4], target[:, 4], reduction="none")
+    return masks + (upside * text).sum() / (text.sum() + 1)
 
 
 @torch.no_grad()
@@ -170,6 +174,34 @@ def overlaps(net: torch.nn.Module, examples: list[tuple[np.ndarray, np.ndarray]]
             if t[k].any():
                 sums[k] += (float((p[k] & t[k]).sum() / (p[k] | t[k]).sum()), 1)
     return list(np.round(sums[:, 0] / np.maximum(sums[:, 1], 1), 3))
+
+
+@torch.no_grad()
+def direction_error(net: torch.nn.Module, examples: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The share of cards whose axis (either way round) is off by over 10 degrees."""
+    rng, off = np.random.default_rng(0), []
+    for example in examples:
+        x, target = tensors(rng, [example], varied=False)
+        here = target[0, 0] > 0.5
+        if not here.any():
+            continue
+        out = net(x)[0]
+        seen = torch.atan2(out[3][here].mean(), out[2][here].mean())
+        true = torch.atan2(target[0, 3][here].mean(), target[0, 2][here].mean())
+        off.append(float(torch.sin(seen - true).abs()) > 0.17)
+    return float(np.mean(off))
+
+
+@torch.no_grad()
+def upside_error(net: torch.nn.Module, examples: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The share of numbers taken for upside down when they are not, or the reverse."""
+    rng, off = np.random.default_rng(0), []
+    for example in examples:
+        x, target = tensors(rng, [example], varied=False)
+        here = target[0, 0] > 0.5
+        if here.any():
+            off.append(bool((net(x)[0, 4][here].mean() > 0) != (target[0, 4, 0, 0] > 0.5)))
+    return float(np.mean(off))
 
 
 def main() -> None:
@@ -223,7 +255,8 @@ def main() -> None:
             for name, average in averages.items():
                 torch.save(average.net.state_dict(), out / f"{name}.pt")
             scores = {name: overlaps(averages[name].net, check[name], 2 if name == "locator" else 4) for name in nets}
-            print(f"{progress:.3f} step {step} drawn {pool.next_index} loss {mean.round(3)} IoU {scores} {took:.0f} s", flush=True)
+            turns = f"direction off {direction_error(averages['locator'].net, check['locator']):.3f}, upside wrong {upside_error(averages['closeup'].net, check['closeup']):.3f}"
+            print(f"{progress:.3f} step {step} drawn {pool.next_index} loss {mean.round(3)} IoU {scores} {turns} {took:.0f} s", flush=True)
     for name, average in averages.items():
         torch.save(average.net.state_dict(), out / f"{name}.pt")
 

@@ -1,6 +1,6 @@
 """The finders: small U-shaped nets that draw maps of a picture at a quarter of its size.
 
-`Locator` looks at the whole picture, `Closeup` at one card that has been turned upright.
+`Locator` looks at the whole picture, `Closeup` at one card that has been turned upright, or upside down.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 
 STRIDE = 4
 LOCATOR_MAPS = ("card", "number", "cos", "sin")
-CLOSEUP_MAPS = ("number", "issue", "expiry", "card")
+CLOSEUP_MAPS = ("number", "issue", "expiry", "card", "upside")
 
 
 def _conv(cin: int, cout: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
@@ -62,7 +62,10 @@ class Locator(MapNet):
 
 
 class Closeup(MapNet):
-    """Maps of CLOSEUP_MAPS: tight masks of the number, the issue date and the expiry date, and the whole card."""
+    """Maps of CLOSEUP_MAPS: tight masks of the number, the issue date and the expiry date, the whole card, and, meaningful on
+
+    text alone, whether that text stands upside down.
+    """
 
     def __init__(self):
         super().__init__(len(CLOSEUP_MAPS))

@@ -1,6 +1,6 @@
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { CardbatchError } from "../domain/errors.js";
+import { CardbatchError, ProviderError } from "../domain/errors.js";
 import type { CardbatchEvent } from "../domain/events.js";
 
 export type { Logger };
@@ -32,10 +32,18 @@ export function createLogger(options: LoggerOptions): Logger {
 /** Class, code and the details that are safe; of an unknown error the stack too, which the scrubber then looks at. */
 function describeError(error: unknown): object {
   if (error instanceof CardbatchError) {
-    return { type: error.name, code: error.code, message: error.message, ...error.details, cause: causeOf(error) };
+    const { name: type, code, message, details } = error;
+    return { ...details, ...vendorFacts(error), type, code, message, cause: causeOf(error) };
   }
   if (error instanceof Error) return { type: error.name, message: error.message, stack: error.stack };
   return { type: typeof error };
+}
+
+/** What the vendor's support asks for. */
+function vendorFacts(error: CardbatchError): object {
+  if (!(error instanceof ProviderError)) return {};
+  const { vendorCode, httpStatus, requestId } = error;
+  return { vendorCode, httpStatus, requestId };
 }
 
 function causeOf(error: Error): object | undefined {

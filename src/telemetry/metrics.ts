@@ -9,7 +9,8 @@ import type { OutcomeRecord } from "../domain/record.js";
 const CALL_SECONDS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30];
 const JOB_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 const CONFIDENCES = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1];
-const CALL_RESULTS = ["ok", "no-card", ...ERROR_CODES.filter((code) => code.startsWith("provider-"))];
+const CALL_ERRORS = ERROR_CODES.filter((code) => /^(provider|engine)-|^cancelled$|^internal$/.test(code));
+const CALL_RESULTS = ["ok", "no-card", ...CALL_ERRORS];
 const IMAGE_REASONS = ERROR_CODES.filter((code) => code.startsWith("image-") || code === "worker-crashed");
 const BATCH_STATES = [...OUTCOMES, "pending"] as const;
 

@@ -5,7 +5,13 @@ import { createPaint, type Terminal } from "./terminal.js";
 
 /** Where there is no terminal to redraw a line on, one is written this often. */
 const PLAIN_EVERY_MS = 5000;
-const RATE_WINDOW_MS = 10_000;
+/** How far back the calls a second are counted, and the pages a second that tell how long it will take still. */
+const SPEED_WINDOW_MS = 10_000;
+const ESTIMATE_WINDOW_MS = 60_000;
+/** Before that, what was measured says nothing. */
+const SHORTEST_MEASURE_MS = 3000;
+/** A provider that has not answered for so long is told of. */
+const SILENCE_MS = 5000;
 
 export interface Progress {
   observe(event: CardbatchEvent): void;
@@ -13,27 +19,28 @@ export interface Progress {
   done(): void;
 }
 
-/** What a run is doing, as one line: how far, what came of it, how fast against what is allowed, how long still. */
-export function createProgress(terminal: Terminal): Progress {
+/**
+ * What a run is doing, as one line: how far, what came of it, how fast against what is allowed, how long still.
+ * @param now milliseconds of a clock that only goes forward
+ */
+export function createProgress(terminal: Terminal, now: () => number = () => performance.now()): Progress {
   const paint = createPaint(terminal.color);
-  const pace = createMeter();
-  let lastPlainMs = performance.now();
-  let waitingFor: { text: string; untilMs: number } | null = null;
+  const meter = createMeter();
+  const waiting = createWaiting(now());
+  let calls = 0;
+  let lastPlainMs = now();
 
   return {
     observe: (event) => {
-      if (event.type === "called") pace.add();
-      if (event.type === "held") {
-        const text = `${event.provider} asked for a pause of ${duration(event.forMs)}`;
-        waitingFor = { text, untilMs: performance.now() + event.forMs };
-      }
+      if (event.type === "called") calls++;
+      waiting.observe(event, now());
     },
     show: (progress) => {
-      const now = performance.now();
-      if (!terminal.isTty && now - lastPlainMs < PLAIN_EVERY_MS) return;
-      lastPlainMs = now;
-      if (waitingFor !== null && now > waitingFor.untilMs) waitingFor = null;
-      const parts = describe(progress, pace.perSecond(), waitingFor?.text ?? null);
+      const atMs = now();
+      meter.add({ atMs, calls, done: progress.counts.found - left(progress) });
+      if (!terminal.isTty && atMs - lastPlainMs < PLAIN_EVERY_MS) return;
+      lastPlainMs = atMs;
+      const parts = describe(progress, meter, waiting.text(atMs));
       if (terminal.isTty) terminal.live(clip(parts.join(" · "), terminal.columns(), paint.bold));
       else terminal.message(parts.join(", "));
     },
@@ -41,37 +48,101 @@ export function createProgress(terminal: Terminal): Progress {
   };
 }
 
-function describe({ counts, feed, allowedRate }: RunProgress, perSecond: number, waitingFor: string | null): string[] {
-  const ended = counts.found - counts.pending;
+/** Pages without an outcome, or with one that has to be judged anew. */
+function left({ counts }: RunProgress): number {
+  return counts.pending + Math.max(counts.stale, 0);
+}
+
+function describe(progress: RunProgress, meter: Meter, waitingFor: string | null): string[] {
+  const { counts, feed, allowedRate } = progress;
   const total = counts.fed ? count(counts.found) : `${count(counts.found)}+`;
   const { accepted, review, rejected, failed, duplicate } = counts.outcomes;
   const outcomes = Object.entries({ accepted, review, rejected, failed, duplicate })
     .filter(([, value]) => value > 0)
     .map(([outcome, value]) => `${count(value)} ${outcome}`);
-  const speed =
-    allowedRate === null ? `${perSecond.toFixed(1)}/s` : `${perSecond.toFixed(1)} of ${allowedRate} calls/s`;
-  const parts = [`${count(ended)}/${total}`, ...outcomes, speed];
-  const rate = allowedRate ?? perSecond;
-  if (counts.fed && counts.pending > 0 && rate > 0)
-    parts.push(`about ${duration((counts.pending / rate) * 1000)} left`);
+  const speed = meter.callsPerSecond().toFixed(1);
+  const parts = [
+    `${count(counts.found - left(progress))}/${total}`,
+    ...outcomes,
+    allowedRate === null ? `${speed} calls/s` : `${speed} of ${Math.round(allowedRate * 10) / 10} calls/s`,
+  ];
+  const remainingMs = counts.fed ? estimate(left(progress), meter.pagesPerSecond() ?? allowedRate) : null;
+  if (remainingMs !== null) parts.push(`about ${duration(remainingMs)} left`);
   if (!counts.fed && !feed.waiting) parts.push("listing");
   if (waitingFor !== null) parts.push(waitingFor);
   return parts;
 }
 
-/** Calls a second over the last ten. */
+/** Null: nothing is left, or nothing can be said because nothing moves. */
+function estimate(pages: number, perSecond: number | null): number | null {
+  if (pages <= 0 || perSecond === null || perSecond <= 0) return null;
+  return Math.max((pages / perSecond) * 1000, 1000);
+}
+
+interface Sample {
+  readonly atMs: number;
+  /** Calls so far. */
+  readonly calls: number;
+  /** Pages that have their outcome. */
+  readonly done: number;
+}
+
+type Meter = ReturnType<typeof createMeter>;
+
+/**
+ * How fast it goes. Pages are measured apart from calls: some need none, others several; and a vendor that throttles gives
+ * less than is allowed.
+ */
 function createMeter() {
-  let times: number[] = [];
-  const startedAt = performance.now();
+  let samples: Sample[] = [];
+  const since = (windowMs: number) => {
+    const last = samples.at(-1);
+    const first = last && samples.find(({ atMs }) => last.atMs - atMs <= windowMs);
+    return first && { first, last, ms: last.atMs - first.atMs };
+  };
   return {
-    add: () => void times.push(performance.now()),
-    perSecond: () => {
-      const now = performance.now();
-      times = times.filter((at) => now - at < RATE_WINDOW_MS);
-      return times.length / (Math.min(Math.max(now - startedAt, 1000), RATE_WINDOW_MS) / 1000);
+    add: (sample: Sample) => {
+      samples = [...samples.filter(({ atMs }) => sample.atMs - atMs <= ESTIMATE_WINDOW_MS), sample];
+    },
+    callsPerSecond: () => {
+      const span = since(SPEED_WINDOW_MS);
+      return span === undefined || span.ms === 0 ? 0 : (1000 * (span.last.calls - span.first.calls)) / span.ms;
+    },
+    /** Null: not measured for long enough. */
+    pagesPerSecond: () => {
+      const span = since(ESTIMATE_WINDOW_MS);
+      if (span === undefined || span.ms < SHORTEST_MEASURE_MS) return null;
+      return (1000 * (span.last.done - span.first.done)) / span.ms;
     },
   };
 }
+
+/** What the run waits for: a pause that a vendor asked for, or one that does not answer. */
+function createWaiting(startedAtMs: number) {
+  let pause: { readonly text: string; readonly untilMs: number } | null = null;
+  let trouble: string | null = null;
+  let lastAnswerMs = startedAtMs;
+  return {
+    observe: (event: CardbatchEvent, atMs: number) => {
+      if (event.type === "held") {
+        const text = `${event.provider} asked for a pause of ${duration(event.forMs)}`;
+        pause = { text, untilMs: atMs + event.forMs };
+      } else if (event.type === "put-back" && TROUBLE.has(event.code)) {
+        trouble = event.code;
+      } else if (event.type === "called" && !TROUBLE.has(event.result)) {
+        trouble = null;
+        lastAnswerMs = atMs;
+      }
+    },
+    text: (atMs: number): string | null => {
+      if (pause !== null && atMs <= pause.untilMs) return pause.text;
+      const silenceMs = atMs - lastAnswerMs;
+      return trouble === null || silenceMs < SILENCE_MS ? null : `${trouble} for ${duration(silenceMs)}, trying again`;
+    },
+  };
+}
+
+const TROUBLE: ReadonlySet<string> = new Set(["provider-unavailable", "provider-timeout", "provider-connection"]);
 
 function clip(line: string, columns: number, first: (text: string) => string): string {
   const cut = line.length < columns ? line : `${line.slice(0, Math.max(columns - 2, 0))}…`;

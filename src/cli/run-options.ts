@@ -88,27 +88,32 @@ export function parseTime(text: string): number {
 
 /**
  * The providers that were named, by option or setting, in the order they are asked.
- * @throws ConfigError when none is named: images and money go nowhere by default
- * @throws UsageError for a name that is none
+ * @throws ConfigError when none is named: images and money go nowhere by default; or when a setting names one that is none
+ * @throws UsageError when the option does
  */
 export function namedProviders(option: string | undefined, config: Config): readonly ProviderName[] {
-  const names = option === undefined ? config.provider : option.split(",").map((name) => name.trim());
-  if (names === undefined || names.length === 0) {
+  const named = option?.split(",") ?? config.provider ?? [];
+  const names = new Set(named.map((name) => name.trim()).filter((name) => name !== ""));
+  if (names.size === 0) {
     throw new ConfigError(
       "no provider is named: use --provider local for the embedded engine, which needs no account, " +
         "or --provider huawei or shiliuai; CARDBATCH_PROVIDER does the same",
     );
   }
-  return [...new Set(names)].map((name) => {
+  return [...names].map((name) => {
     const known = PROVIDER_NAMES.find((candidate) => candidate === name);
-    if (known === undefined) throw new UsageError(`--provider ${name}: there are ${PROVIDER_NAMES.join(", ")}`);
-    return known;
+    if (known !== undefined) return known;
+    const choices = `${name}: there are ${PROVIDER_NAMES.join(", ")}`;
+    throw option === undefined
+      ? new ConfigError(`CARDBATCH_PROVIDER=${choices}`)
+      : new UsageError(`--provider ${choices}`);
   });
 }
 
 /** The name of a batch that was given none: the same sources and providers are the same batch. */
 export function defaultBatchName(sources: readonly ImageSource[], providers: readonly ProviderName[]): string {
-  const identity = JSON.stringify([sources.map((source) => source.identity).sort(), providers]);
+  const places = [...new Set(sources.map(({ identity }) => identity))].sort();
+  const identity = JSON.stringify([places, providers]);
   return `b-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
 }
 

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import type { Ending } from "../app/run-batch.js";
 import { ERROR_CATALOGUE, type ErrorCode } from "../domain/errors.js";
+import { maskReference } from "../domain/find-pans.js";
 import type { Accuracy, Score } from "../results/accuracy.js";
 import type { Summary } from "../results/summary.js";
 import { count, duration, plural } from "./format.js";
 import type { Paint } from "./terminal.js";
+
+const MOST_SOURCES = 5;
 
 export interface SummaryText {
   readonly summary: Summary;
@@ -20,7 +23,7 @@ export interface SummaryText {
 export function summaryText(input: SummaryText, paint: Paint): string {
   const { summary } = input;
   const rows: [string, string][] = [
-    ["sources", input.sources.join(", ")],
+    ["sources", sources(input.sources)],
     ["batch", `${summary.batch}${summary.complete ? "" : paint.yellow("  not complete")}`],
     ["pages", pages(summary, paint)],
     ["calls", calls(input)],
@@ -34,6 +37,13 @@ export function summaryText(input: SummaryText, paint: Paint): string {
   const width = Math.max(...rows.map(([label]) => label.length));
   const lines = rows.map(([label, text]) => `  ${paint.dim(label.padEnd(width))}  ${text}`);
   return ["", ...lines, ...ending(input.ending, paint), ""].join("\n");
+}
+
+/** A pattern that the shell has spelled out can be thousands of files. */
+function sources(names: readonly string[]): string {
+  const more = names.length - MOST_SOURCES;
+  const shown = names.slice(0, MOST_SOURCES).map(maskReference).join(", ");
+  return more > 0 ? `${shown} and ${count(more)} more` : shown;
 }
 
 function pages(summary: Summary, paint: Paint): string {
@@ -55,7 +65,7 @@ function calls({ summary, prices }: SummaryText): string {
     const billable = name === "local" ? "free" : `${count(counts.billableCalls)} billable`;
     const uncertain = counts.uncertainCalls > 0 ? `, ${count(counts.uncertainCalls)} uncertain` : "";
     const price = prices[name] ?? 0;
-    const cost = price > 0 ? `, ${(price * counts.billableCalls).toFixed(2)} in all` : "";
+    const cost = price > 0 ? `, costing ${(price * counts.billableCalls).toFixed(2)}` : "";
     const assumed = name === "shiliuai" ? " (assumed: the vendor does not say what it bills)" : "";
     return `${name} ${count(counts.calls)} (${billable}${uncertain}${cost})${assumed}`;
   });
@@ -86,7 +96,8 @@ function accuracyRows({ accuracy, truth }: SummaryText, paint: Paint): [string, 
       : paint.red(`${count(accuracy.wrongAccepts)} wrong among ${count(accuracy.accepted)} accepted`);
   const missing = accuracy.missing > 0 ? `; ${plural(accuracy.missing, "labelled page")} not among the results` : "";
   const others = [
-    ["expiry", accuracy.expiryDate],
+    ["issue date", accuracy.issueDate],
+    ["expiry date", accuracy.expiryDate],
     ["bank", accuracy.bank],
     ["type", accuracy.type],
   ] as const;
@@ -95,7 +106,7 @@ function accuracyRows({ accuracy, truth }: SummaryText, paint: Paint): [string, 
     .map(([name, score]) => `${name} ${ofLabelled(score)}`);
   return [
     ["accuracy", `${ofLabelled(accuracy.number)} numbers exact, ${wrong}${missing}`],
-    ["", `${fields.join(", ")}; against ${truth}`],
+    ["", [...fields, `against ${maskReference(truth)}`].join(", ")],
   ];
 }
 

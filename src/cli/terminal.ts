@@ -32,7 +32,8 @@ export function createTerminal(
   return {
     isTty,
     color: isTty && (env.NO_COLOR ?? "") === "",
-    columns: () => stderr.columns ?? 80,
+    // Some pseudo-terminals say that they have none.
+    columns: () => stderr.columns || 80,
     data: (text) => void stdout.write(`${text}\n`),
     message: (text) => void aside(`${text}\n`),
     raw: (text) => void aside(text),

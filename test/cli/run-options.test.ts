@@ -1,0 +1,140 @@
+import { Command } from "commander";
+import { describe, expect, test } from "vitest";
+import {
+  addRunOptions,
+  applyRunOptions,
+  defaultBatchName,
+  namedProviders,
+  parsePort,
+  parseTime,
+  parseWhole,
+  type RunOptions,
+} from "../../src/cli/run-options.js";
+import { loadConfig } from "../../src/config/load-config.js";
+import { ConfigError, UsageError } from "../../src/domain/errors.js";
+import { nameSchema } from "../../src/domain/payload.js";
+import type { ImageSource } from "../../src/intake/source.js";
+import { cardNumber } from "../helpers/card-numbers.js";
+
+const parse = (...args: string[]): RunOptions => {
+  const command = addRunOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
+  return command.parse(args, { from: "user" }).opts<RunOptions>();
+};
+const config = (env: Record<string, string> = {}) => loadConfig(env, undefined);
+
+describe("run's options", () => {
+  test("have defaults", () => {
+    expect(parse()).toEqual({ out: "out", backlog: 1000, patience: 1_800_000, encoding: "utf-8" });
+  });
+
+  test("are taken in their units", () => {
+    const args =
+      "--provider huawei,local --out o --batch b.1 --csv --rate 20/s --concurrency 8 --limit 5 --backlog 1 --refresh";
+    expect(parse(...args.split(" "), "--patience", "90s", "--destination", "crm", "--tolerate-failures")).toMatchObject(
+      {
+        provider: "huawei,local",
+        batch: "b.1",
+        csv: true,
+        rate: 20,
+        concurrency: 8,
+        limit: 5,
+        backlog: 1,
+        refresh: true,
+        patience: 90_000,
+        destination: "crm",
+        tolerateFailures: true,
+      },
+    );
+  });
+
+  test.each([
+    ["--rate", "0"],
+    ["--rate", "fast"],
+    ["--rate", "20/m"],
+    ["--limit", "0"],
+    ["--limit", "1.5"],
+    ["--limit", "-1"],
+    ["--concurrency", "many"],
+    ["--backlog", "0"],
+    ["--patience", "30"],
+    ["--patience", "soon"],
+    ["--batch", "a:b"],
+    ["--batch", ""],
+    ["--batch", "a/b"],
+    ["--batch", cardNumber()],
+    ["--destination", "a b"],
+    ["--batch", "x".repeat(129)],
+  ])("%s %s is refused", (option, value) => {
+    expect(() => parse(option, value)).toThrow(expect.objectContaining({ code: "commander.invalidArgument" }));
+  });
+});
+
+test.each([
+  [parseWhole, "7", 7],
+  [parsePort, "0", 0],
+  [parsePort, "65535", 65_535],
+  [parseTime, "2h", 7_200_000],
+])("%o takes %s", (read, text, value) => {
+  expect(read(text)).toBe(value);
+});
+
+test.each(["-1", "65536", "1.5", "http"])("%s is no port", (text) => {
+  expect(() => parsePort(text)).toThrow();
+});
+
+describe("namedProviders", () => {
+  test.each<[string | undefined, Record<string, string>, string[]]>([
+    ["huawei", {}, ["huawei"]],
+    [" shiliuai , huawei,", {}, ["shiliuai", "huawei"]],
+    ["local,huawei,local", {}, ["local", "huawei"]],
+    ["local", { CARDBATCH_PROVIDER: "huawei" }, ["local"]],
+    [undefined, { CARDBATCH_PROVIDER: "huawei, local" }, ["huawei", "local"]],
+  ])("%j with %o", (option, env, names) => {
+    expect(namedProviders(option, config(env))).toEqual(names);
+  });
+
+  test.each<[string | undefined, Record<string, string>]>([
+    [undefined, {}],
+    ["", {}],
+    [" , ", { CARDBATCH_PROVIDER: "local" }],
+    [undefined, { CARDBATCH_PROVIDER: "," }],
+  ])("none is named by %j with %o, and one that needs no account is offered", (option, env) => {
+    expect(() => namedProviders(option, config(env))).toThrow(ConfigError);
+    expect(() => namedProviders(option, config(env))).toThrow("--provider local");
+  });
+
+  test("what is none is refused by where it was named", () => {
+    expect(() => namedProviders("local,tencent", config())).toThrow(
+      new UsageError("--provider tencent: there are huawei, shiliuai, local"),
+    );
+    expect(() => namedProviders(undefined, config({ CARDBATCH_PROVIDER: "Huawei" }))).toThrow(
+      new ConfigError("CARDBATCH_PROVIDER=Huawei: there are huawei, shiliuai, local"),
+    );
+  });
+});
+
+describe("defaultBatchName", () => {
+  const source = (identity: string): ImageSource => ({ identity, folder: "/", list: async function* () {} });
+  const name = (places: string[], providers: ("huawei" | "local")[] = ["local"]) =>
+    defaultBatchName(places.map(source), providers);
+
+  test("is the same for the same places, in any order and number", () => {
+    expect(name(["/b", "/a", "/b"])).toBe(name(["/a", "/b"]));
+    expect(nameSchema.safeParse(name(["/a"])).success).toBe(true);
+  });
+
+  test("is another for other places, other providers, and another order of these", () => {
+    const names = [name(["/a"]), name(["/b"]), name(["/a", "/b"]), name(["/a"], ["huawei"])];
+    names.push(name(["/a"], ["huawei", "local"]), name(["/a"], ["local", "huawei"]));
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("applyRunOptions", () => {
+  test("a rate is that of the providers that were named", () => {
+    const before = config({ CARDBATCH_SHILIUAI_RATE: "3", CARDBATCH_HUAWEI_RATE: "4" });
+    const after = applyRunOptions(before, { ...parse(), rate: 20 }, ["huawei"]);
+    expect([after.huawei.rate, after.shiliuai.rate, before.huawei.rate]).toEqual([20, 3, 4]);
+    expect(applyRunOptions(before, parse(), ["huawei"])).toEqual(before);
+  });
+});

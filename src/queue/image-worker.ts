@@ -11,6 +11,7 @@ import { type AttemptState, FIRST_ATTEMPT } from "../domain/retry-policy.js";
 import { IMAGE_JOB, IMAGE_QUEUE } from "./images.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
+import { reportErrors } from "./report-errors.js";
 
 /** A killed worker's jobs are somebody else's after the lock and one check: 8 s at the most. */
 const LOCK_MS = 6000;
@@ -145,6 +146,6 @@ export function createImageWorker(
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
   });
-  worker.on("error", (error) => deps.emit({ type: "fault", where: "queue", error }));
+  reportErrors(worker, deps.emit);
   return { close: () => worker.close() };
 }

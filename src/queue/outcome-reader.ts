@@ -4,6 +4,7 @@ import { type OutcomeRecord, type OutcomeStream, recordSchema } from "../domain/
 import type { Keys } from "./keys.js";
 import { generationOf, outcomeQueueName } from "./outcomes.js";
 import type { Redis } from "./redis.js";
+import { reportErrors } from "./report-errors.js";
 
 /** Outcomes that wait together for one write; more in a write, fewer syncs. */
 const OUTCOMES_AT_A_TIME = 256;
@@ -76,7 +77,7 @@ function openStream(
     runRetryDelay: 500,
     removeOnComplete: { count: 0 },
   });
-  worker.on("error", (error) => emit({ type: "fault", where: "queue", error }));
+  reportErrors(worker, emit);
   return worker;
 }
 

@@ -13,13 +13,15 @@ import {
   nameSource,
   nameWithinSource,
   openReference,
+  type PlainReference,
   type ReadableRoots,
   requestOf,
   type SourceName,
 } from "./resolve-reference.js";
 
 export interface RecognizeDeps extends AskDeps {
-  readonly readableRoots: () => Promise<ReadableRoots>;
+  /** @param fresh as they are this very moment; else as they were a moment ago will do */
+  readonly readableRoots: (fresh: boolean) => Promise<ReadableRoots>;
   readonly openImage: (path: string, root: string, signal: AbortSignal) => Promise<Buffer>;
   readonly digestImage: (bytes: Buffer) => ImageKey;
   readonly countPages: (bytes: Buffer) => number;
@@ -91,7 +93,7 @@ async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSign
   attempt.request = request;
   attempt.name = await nameSource(nameWithinSource(reference, batch.sources), request, deps.vault);
 
-  const { path, root } = locate(reference, await deps.readableRoots());
+  const { path, root } = await locateNow(deps, reference);
   const bytes = await deps.openImage(path, root, stop.soft);
   const key = deps.digestImage(bytes);
   if (job.image.key !== undefined && job.image.key !== key) {
@@ -113,6 +115,16 @@ async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSign
   const duplicateOf = owner === request ? null : owner;
   const record = await recordVerdict(facts, judgement, cards, attempt.provider, duplicateOf, deps.vault);
   return { kind: "outcome", record };
+}
+
+/** A source may have been named after its roots were last looked up: that is no reason to refuse its files. */
+async function locateNow(deps: RecognizeDeps, reference: PlainReference): Promise<{ path: string; root: string }> {
+  try {
+    return locate(reference, await deps.readableRoots(false));
+  } catch (error) {
+    if (!(error instanceof ImageError) || error.code !== "image-outside-root") throw error;
+    return locate(reference, await deps.readableRoots(true));
+  }
 }
 
 function pagesOf(job: ImageJob, count: number, imageKey: ImageKey, requestFor: (page: number) => RequestId): PageJob[] {

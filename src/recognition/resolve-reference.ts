@@ -22,7 +22,8 @@ export interface ReadableRoots {
   readonly folders: readonly string[];
 }
 
-interface PlainReference {
+/** A reference in the clear. */
+export interface PlainReference {
   readonly root?: string;
   readonly path?: string;
   readonly url?: string;

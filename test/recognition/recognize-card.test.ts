@@ -33,7 +33,11 @@ const vault = createVault(testKeyring());
 const OWN = requestId("b", "archive:a.png", 0, null);
 
 let root: string;
+/** A source that was named a moment ago. */
+let named: string;
 beforeAll(async () => {
+  named = await realpath(await mkdtemp(join(tmpdir(), "cardbatch-named-")));
+  await writeFile(join(named, "a.png"), drawPng(1));
   root = await realpath(await mkdtemp(join(tmpdir(), "cardbatch-recognize-")));
   await writeFile(join(root, "a.png"), drawPng(1));
   await writeFile(join(root, "small.png"), drawPng(1, 8));
@@ -53,7 +57,9 @@ beforeAll(async () => {
       .toBuffer(),
   );
 });
-afterAll(() => rm(root, { recursive: true }));
+afterAll(async () => {
+  for (const folder of [root, named]) await rm(folder, { recursive: true });
+});
 
 type Reply = (page: PageToRead) => Promise<Dispatched> | Dispatched;
 
@@ -66,7 +72,7 @@ beforeEach(() => {
 });
 
 const recognizer = createRecognizer({
-  readableRoots: async () => ({ named: new Map([["archive", root]]), folders: [] }),
+  readableRoots: async (fresh) => ({ named: new Map([["archive", root]]), folders: fresh ? [named] : [] }),
   openImage: async (path, root, signal) => (await openImage(path, { root, signal })).bytes,
   digestImage,
   countPages,
@@ -163,6 +169,14 @@ test("a page that is read", async () => {
     attempts: 1,
     finishedAt: NOW.toISOString(),
   });
+});
+
+test("a file of a source that was named a moment ago is read", async () => {
+  replies = { huawei: reads("huawei", CARD) };
+  const job: ImageJob = { schema: 1, image: { path: join(named, "a.png"), page: 0 }, batch: "b" };
+  expect(await recordOf(job, batchOf("huawei"))).toMatchObject({ outcome: "accepted" });
+  const outside: ImageJob = { ...job, image: { path: "/etc/hostname", page: 0 } };
+  expect(await recordOf(outside, batchOf("huawei"))).toMatchObject({ code: "image-outside-root" });
 });
 
 describe("what cannot be used fails without a call", () => {

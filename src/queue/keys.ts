@@ -97,7 +97,7 @@ export function imageField(key: ImageKey, page: number): string {
   return page === 0 ? digest : `${digest}/${page}`;
 }
 
-/** Both kinds of names end in evenly spread base64url: two of its characters are twelve bits. */
+/** Both kinds of names begin, after `r_`, with evenly spread base64url: two of its characters are twelve bits. */
 function bucketOf(name: string): string {
   const at = name.startsWith("r_") ? 2 : 0;
   const high = BASE64URL.indexOf(name.charAt(at));

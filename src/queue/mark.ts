@@ -17,11 +17,6 @@ export function outcomeLetter(outcome: Outcome): string {
   return LETTERS[outcome];
 }
 
-export function letterOutcome(letter: string): Outcome | null {
-  for (const [outcome, its] of Object.entries(LETTERS)) if (its === letter) return outcome as Outcome;
-  return null;
-}
-
 /** The part of a mark that names the image; an image nobody could read has none. */
 export function imagePart(key: ImageKey | null): string {
   if (key === null) return "-".repeat(IMAGE_PART);

@@ -5,7 +5,7 @@ import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /** A process that dies without a word is known dead after this long. */
-export const PRESENCE_MS = 8000;
+const PRESENCE_MS = 8000;
 const BEAT_MS = 2000;
 
 const RENEW = {

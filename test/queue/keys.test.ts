@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { OUTCOMES } from "../../src/domain/reading.js";
 import { imageField, Keys } from "../../src/queue/keys.js";
-import { imagePart, isDone, letterOutcome, NEW_MARK, outcomeLetter } from "../../src/queue/mark.js";
+import { imagePart, isDone, NEW_MARK, outcomeLetter } from "../../src/queue/mark.js";
 import { imageKeyOf, requestOf } from "../helpers/image-keys.js";
 
 const keys = new Keys("{k}");
@@ -39,8 +39,7 @@ test("accounts are kept apart and not named", () => {
 
 test("a mark has one letter an outcome", () => {
   expect(new Set(OUTCOMES.map(outcomeLetter)).size).toBe(OUTCOMES.length);
-  for (const outcome of OUTCOMES) expect(letterOutcome(outcomeLetter(outcome))).toBe(outcome);
-  expect(letterOutcome("-")).toBeNull();
+  for (const outcome of OUTCOMES) expect(outcomeLetter(outcome)).toMatch(/^[a-z]$/);
 });
 
 test("a request is done for one image and one generation", () => {

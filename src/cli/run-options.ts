@@ -4,6 +4,7 @@ import type { Config } from "../config/settings.js";
 import { rateSchema } from "../config/settings.js";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import { ConfigError, UsageError } from "../domain/errors.js";
+import { maskReference } from "../domain/find-pans.js";
 import { nameSchema } from "../domain/payload.js";
 import type { ImageSource } from "../intake/source.js";
 import { parseDuration } from "./format.js";
@@ -110,9 +111,12 @@ export function namedProviders(option: string | undefined, config: Config): read
   });
 }
 
-/** The name of a batch that was given none: the same sources and providers are the same batch. */
+/**
+ * The name of a batch that was given none: the same sources and providers are the same batch. A card number in a path counts
+ * as it is masked: the name is a hash without a key, and is shown.
+ */
 export function defaultBatchName(sources: readonly ImageSource[], providers: readonly ProviderName[]): string {
-  const places = [...new Set(sources.map(({ identity }) => identity))].sort();
+  const places = [...new Set(sources.map(({ identity }) => maskReference(identity)))].sort();
   const identity = JSON.stringify([places, providers]);
   return `b-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
 }

@@ -123,6 +123,12 @@ describe("defaultBatchName", () => {
     expect(nameSchema.safeParse(name(["/a"])).success).toBe(true);
   });
 
+  test("does not give away a card number in a path", () => {
+    const number = cardNumber();
+    const masked = `${number.slice(0, 6)}******${number.slice(-4)}`;
+    expect(name([`/a/${number}.jpg`])).toBe(name([`/a/${masked}.jpg`]));
+  });
+
   test("is another for other places, other providers, and another order of these", () => {
     const names = [name(["/a"]), name(["/b"]), name(["/a", "/b"]), name(["/a"], ["huawei"])];
     names.push(name(["/a"], ["huawei", "local"]), name(["/a"], ["local", "huawei"]));

@@ -20,6 +20,8 @@ export interface FeedingOptions {
   readonly backlog: number;
   readonly limit: number | null;
   readonly priority: Priority;
+  /** Only recorded outcomes count: those on their way may have got lost. @default false */
+  readonly distrust?: boolean;
   readonly onProgress: (progress: FeedProgress) => void;
 }
 
@@ -69,7 +71,7 @@ export async function feedBatch(
     },
     {
       readFacts,
-      admit: (pages) => app.batches.admit(batch, pages),
+      admit: (pages) => app.batches.admit(batch, pages, options.distrust === true ? "recorded" : "published"),
       enqueue: async (jobs) => {
         await app.images.add(jobs);
         app.emit({ type: "enqueued", count: jobs.length });

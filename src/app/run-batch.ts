@@ -13,7 +13,7 @@ import { startWorking, type Working } from "./working.js";
 import { startWriting } from "./writing.js";
 
 const LOOK_MS = 200;
-/** So long nothing may be left to do while requests have no outcome; then the sources are gone through once more. */
+/** So long nothing may be left to do while outcomes are missing; then the sources are gone through once more. */
 const LOST_MS = 5000;
 /** How long a stopped run waits for its last outcomes to be written. */
 const LEFTOVERS_MS = 10_000;
@@ -79,7 +79,7 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   const signals = { soft: AbortSignal.any([stop.soft, ended.signal]), hard: stop.hard };
   setMaxListeners(0, signals.soft);
 
-  const writing = await startWriting(app, options.out, destination, batch);
+  const writing = await startWriting(app, options.out, destination, { batch, mayStartOver: true });
   const before = await app.batches.counts(name);
   const working = await startWorking(app, { providers, concurrency: options.concurrency, stop: signals });
   const feeding = startFeeding(app, batch, options, signals.soft);
@@ -103,6 +103,7 @@ function sourceFolders({ sources, roots }: OpenedSources) {
 interface Feeding {
   readonly done: Promise<void>;
   readonly progress: () => FeedProgress;
+  /** Enqueues what has no recorded outcome, wherever it got lost. */
   again(): Promise<void>;
 }
 
@@ -112,11 +113,11 @@ function startFeeding(app: App, batch: Batch, options: RunBatchOptions, signal: 
     progress = now;
   };
   const { backlog, limit } = options;
-  const once = async () => {
-    await feedBatch(app, batch, options.sources, { backlog, limit, priority: "batch", onProgress }, signal);
+  const feed = async (distrust: boolean) => {
+    await feedBatch(app, batch, options.sources, { backlog, limit, priority: "batch", distrust, onProgress }, signal);
     await app.batches.setFed(batch.name, true);
   };
-  return { done: once(), progress: () => progress, again: once };
+  return { done: feed(false), progress: () => progress, again: () => feed(true) };
 }
 
 /** Looks at the batch until it is complete or cannot go on. */
@@ -151,8 +152,7 @@ async function watch(
     idleSince = isIdle ? (idleSince ?? performance.now()) : null;
     if (idleSince !== null && performance.now() - idleSince > LOST_MS) {
       // What is only stale has an outcome; its file has gone from the sources, and the outcome stands.
-      if (counts.pending <= 0) return { kind: "complete" };
-      if (fedAgain) return { kind: "lost" };
+      if (fedAgain) return { kind: counts.pending <= 0 ? "complete" : "lost" };
       fedAgain = true;
       idleSince = null;
       await feeding.again();

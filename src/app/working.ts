@@ -93,7 +93,7 @@ async function openLanes(app: App, { providers }: WorkingOptions): Promise<Reado
   });
   const lanes = new Map<ProviderName, Lane>();
   for (const name of PROVIDER_NAMES) {
-    const provider = tryBuild(name, () => buildProvider(name, app.config, parts), providers.includes(name));
+    const provider = tryBuild(() => buildProvider(name, app.config, parts), providers.includes(name));
     if (provider === null) continue;
     const rate = rateOf(name, app.config[name]);
     const { burst, timeoutMs } = app.config[name];
@@ -117,7 +117,7 @@ async function openLanes(app: App, { providers }: WorkingOptions): Promise<Reado
 }
 
 /** A provider that nobody asked for by name may lack its settings. */
-function tryBuild<T>(_name: ProviderName, build: () => T, isNeeded: boolean): T | null {
+function tryBuild<T>(build: () => T, isNeeded: boolean): T | null {
   try {
     return build();
   } catch (error) {
@@ -132,16 +132,10 @@ function createWorker(
   dispatcher: (provider: ProviderName) => Dispatcher | null,
 ): ImageWorker {
   const { redis, keys, batches, images, outcomes, vault } = app;
-  const roots = remembered(() => readableRoots(app));
-  const known = new Map<string, () => Promise<Batch>>();
-  const batchOf = (name: string) => {
-    const lookup =
-      known.get(name) ?? remembered(async () => (await batches.get(name)) ?? unopened(app, name, options.providers));
-    known.set(name, lookup);
-    return lookup();
-  };
+  const knownRoots = remembered(() => readableRoots(app));
+  const batchOf = rememberedBatches(app, options.providers);
   const recognizer = createRecognizer({
-    readableRoots: roots,
+    readableRoots: (fresh) => (fresh ? readableRoots(app) : knownRoots()),
     openImage: async (path, root, signal) => (await openImage(path, { root, signal })).bytes,
     digestImage,
     countPages,
@@ -166,6 +160,21 @@ function createWorker(
     refuse: refuseJob,
     emit: app.emit,
   });
+}
+
+/**
+ * Batches by name. One that nobody has opened is asked for each time: its first jobs may be here before a worker could know
+ * where their outcomes go.
+ */
+function rememberedBatches(app: App, providers: readonly ProviderName[]): (name: string) => Promise<Batch> {
+  const known = new Map<string, () => Promise<Batch | null>>();
+  return async (name) => {
+    const ask = () => app.batches.get(name);
+    const lookup = known.get(name) ?? remembered(ask);
+    const batch = (await lookup()) ?? (await ask());
+    if (batch !== null) known.set(name, lookup);
+    return batch ?? unopened(app, name, providers);
+  };
 }
 
 /** What stands in for a batch that no run or enqueue has opened: jobs of other services. */

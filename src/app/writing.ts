@@ -17,6 +17,13 @@ import { compact } from "../results/compact.js";
 import { createDrain } from "../results/drain.js";
 import { openOut } from "../results/open-out.js";
 
+export interface WritingOptions {
+  /** The one batch that goes there; null: whatever comes, and nothing is known of it beforehand. */
+  readonly batch: Batch | null;
+  /** Whether what was recorded for another folder may be forgotten, because whoever asks enqueues it again. */
+  readonly mayStartOver: boolean;
+}
+
 /** The end of the line: outcomes of one destination on their way into one folder. */
 export interface Writing {
   readonly folder: string;
@@ -27,20 +34,25 @@ export interface Writing {
 
 /**
  * Opens an `--out` folder and starts to write a destination's outcomes into it.
- * @param batch the one batch that goes there; null: whatever comes, and nothing is known of it beforehand
- * @throws UsageError when another process writes the folder, or another folder is this batch's
+ * @throws UsageError when another process writes the folder, or the batch is written to another one
  */
 export async function startWriting(
   app: App,
   folder: string,
   destination: string | null,
-  batch: Batch | null,
+  { batch, mayStartOver }: WritingOptions,
 ): Promise<Writing> {
   const path = resolve(folder);
   await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`--out ${folder}: cannot be made (${error.code})`);
   });
   const sinkId = createHash("sha256").update(realpathSync(path)).digest("base64url").slice(0, 16);
+  const knownSink = batch === null ? null : await app.batches.sink(batch.name);
+  if (!mayStartOver && knownSink !== null && knownSink !== sinkId) {
+    throw new UsageError(
+      `--out ${folder}: the batch is written to another folder; use that, or \`run\` it into this one`,
+    );
+  }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
   const { sink, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch));
   if (batch !== null) {

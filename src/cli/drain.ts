@@ -4,7 +4,6 @@ import { openSources } from "../app/feeding.js";
 import { startWriting, type Writing } from "../app/writing.js";
 import { type App, openApp } from "../app.js";
 import type { Batch, BatchCounts } from "../domain/batch.js";
-import { UsageError } from "../domain/errors.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
@@ -46,7 +45,7 @@ async function batchOfSources(names: readonly string[], options: RunOptions, con
 /** Writes whatever comes to a destination. */
 async function drainDestination(app: App, options: RunOptions, { terminal, stop }: Context): Promise<number> {
   const destination = options.destination ?? null;
-  const writing = await startWriting(app, options.out, destination, null);
+  const writing = await startWriting(app, options.out, destination, { batch: null, mayStartOver: false });
   terminal.message(`writing outcomes of ${destination ?? "the default destination"} to ${writing.folder}`);
   if (!stop.soft.aborted) await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
   await writing.close();
@@ -61,7 +60,10 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
   const batch = await waitForBatch(app, name, context);
   if (batch === null) return EXIT.interrupted;
   const before = await app.batches.counts(name);
-  const writing = await startWriting(app, options.out, options.destination ?? batch.destination, batch);
+  const writing = await startWriting(app, options.out, options.destination ?? batch.destination, {
+    batch,
+    mayStartOver: false,
+  });
   terminal.message(`writing outcomes of batch ${name} to ${writing.folder}`);
   const isComplete = await watchBatch(app, name, writing, context);
   await writing.close();
@@ -93,11 +95,7 @@ async function waitForBatch(app: App, name: string, { terminal, stop }: Context)
   let told = false;
   while (!stop.soft.aborted) {
     const batch = await app.batches.get(name);
-    if (batch !== null) {
-      const sink = await app.batches.sink(name);
-      if (sink === undefined) throw new UsageError(`batch ${name}: nothing is known of it`);
-      return batch;
-    }
+    if (batch !== null) return batch;
     if (!told) terminal.message(`batch ${name} is not enqueued yet; waiting for it`);
     told = true;
     await sleep(LOOK_MS, undefined, { signal: stop.soft }).catch(() => {});

@@ -6,20 +6,29 @@ import { imageField, type Keys } from "./keys.js";
 import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration, outcomeLetter } from "./mark.js";
 import { loadScript, type Redis } from "./redis.js";
 
-/** KEYS: batch, then a request bucket and an image bucket an entry. ARGV: request and image field ("" for none) an entry. */
+/**
+ * KEYS: batch, then a request bucket and an image bucket an entry.
+ * ARGV: a generation of which only recorded outcomes are trusted ("" for none), then request and image field ("" for none)
+ * an entry.
+ */
 const ADMIT = {
   name: "cardbatchAdmit",
   keys: "counted" as const,
   lua: `
     local marks, found = {}, 0
-    for i = 1, #ARGV, 2 do
-      if redis.call('HSETNX', KEYS[i + 1], ARGV[i], '${NEW_MARK}') == 1 then
+    for i = 2, #ARGV, 2 do
+      local mark = '${NEW_MARK}'
+      if redis.call('HSETNX', KEYS[i], ARGV[i], mark) == 1 then
         found = found + 1
-        marks[#marks + 1] = '${NEW_MARK}'
       else
-        marks[#marks + 1] = redis.call('HGET', KEYS[i + 1], ARGV[i])
+        mark = redis.call('HGET', KEYS[i], ARGV[i])
+        if ARGV[1] ~= '' and string.sub(mark, 3, 3) == ARGV[1] and string.sub(mark, 2, 2) ~= ARGV[1] then
+          mark = string.sub(mark, 1, 2) .. '-' .. string.sub(mark, 4)
+          redis.call('HSET', KEYS[i], ARGV[i], mark)
+        end
       end
-      if ARGV[i + 1] ~= '' then redis.call('HSETNX', KEYS[i + 2], ARGV[i + 1], ARGV[i]) end
+      marks[#marks + 1] = mark
+      if ARGV[i + 1] ~= '' then redis.call('HSETNX', KEYS[i + 1], ARGV[i + 1], ARGV[i]) end
     end
     if found > 0 then redis.call('HINCRBY', KEYS[1], 'found', found) end
     return marks`,
@@ -38,6 +47,12 @@ export function policyOf({ providers, thresholds }: Pick<Settled, "providers" | 
   return JSON.stringify([RECORD_SCHEMA, providers, thresholds]);
 }
 
+/**
+ * What makes a request done: that its outcome was published, and so is on its way to the sink; or, where outcomes may have
+ * got lost on that way, that it was recorded.
+ */
+export type Trust = "published" | "recorded";
+
 /** The batches in Redis: their settings, marks and accounts. */
 export interface Batches {
   /** Makes the batch, or opens it again; what has changed since decides whether its outcomes still stand. */
@@ -47,7 +62,7 @@ export interface Batches {
   sink(name: string): Promise<string | null>;
   setSink(name: string, sink: string): Promise<void>;
   /** Whether each request still has to be enqueued; found grows by those never seen before. */
-  admit(batch: Batch, pages: readonly Admission[]): Promise<boolean[]>;
+  admit(batch: Batch, pages: readonly Admission[], trust?: Trust): Promise<boolean[]>;
   setFed(name: string, fed: boolean): Promise<void>;
   /** Adds calls that lines of an earlier run tell of, when the accounts themselves were lost. */
   addCalls(name: string, provider: ProviderName, calls: number, billable: number): Promise<void>;
@@ -81,7 +96,7 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     get: async (name) => deserialize(name, await redis.hgetall(keys.batch(name))),
     sink: (name) => redis.hget(keys.batch(name), "sink"),
     setSink: async (name, sink) => void (await redis.hset(keys.batch(name), "sink", sink)),
-    admit: async (batch, pages) => {
+    admit: async (batch, pages, trust = "published") => {
       const names = pages.flatMap(({ request, imageKey, page }) => {
         const field = imageKey === null ? "" : imageField(imageKey, page);
         const images = keys.images(batch.name, field === "" ? request : field);
@@ -91,7 +106,14 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
         request,
         imageKey === null ? "" : imageField(imageKey, page),
       ]);
-      const marks = (await admit(1 + names.length, keys.batch(batch.name), ...names, ...values)) as string[];
+      const distrusted = trust === "recorded" ? batch.generation : "";
+      const marks = (await admit(
+        1 + names.length,
+        keys.batch(batch.name),
+        ...names,
+        distrusted,
+        ...values,
+      )) as string[];
       return pages.map(({ imageKey }, i) => !isDone(marks[i] ?? NEW_MARK, batch.generation, imageKey));
     },
     setFed: async (name, fed) => void (await redis.hset(keys.batch(name), "fed", fed ? "1" : "0")),

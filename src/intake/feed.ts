@@ -58,7 +58,13 @@ export interface FeedProgress {
   readonly waiting: boolean;
 }
 
-type Progress = { -readonly [Field in keyof FeedProgress]: FeedProgress[Field] };
+/** What each step of one feeding needs. */
+interface Feeding {
+  readonly options: FeedOptions;
+  readonly deps: FeedDeps;
+  readonly progress: { -readonly [Field in keyof FeedProgress]: FeedProgress[Field] };
+  readonly signal: AbortSignal;
+}
 
 interface Page {
   readonly digested: Digested;
@@ -78,10 +84,11 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   const onIgnored = () => {
     progress.ignored++;
   };
+  const feeding = { options, deps, progress, signal };
   const chunkSize = Math.min(CHUNK, mostWaiting);
   let chunk: Page[] = [];
   const flush = async () => {
-    await enqueueChunk(chunk, options, deps, progress, signal);
+    await enqueueChunk(chunk, feeding);
     chunk = [];
   };
   for (const source of sources) {
@@ -109,14 +116,9 @@ async function* pagesOf(digested: AsyncIterable<Digested>, batch: Batch, roots: 
   }
 }
 
-async function enqueueChunk(
-  chunk: readonly Page[],
-  options: FeedOptions,
-  deps: FeedDeps,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
+async function enqueueChunk(chunk: readonly Page[], feeding: Feeding): Promise<void> {
   if (chunk.length === 0) return;
+  const { options, deps, progress } = feeding;
   const admissions = chunk.map(({ request, digested, page }) => ({ request, imageKey: digested.key, page }));
   const wanted = await deps.admit(admissions);
   const jobs: { request: RequestId; job: ImageJob }[] = [];
@@ -127,7 +129,7 @@ async function enqueueChunk(
     else if (digested.key !== null) jobs.push({ request, job: await toJob(page, digested.key, options, deps) });
   }
   if (jobs.length > 0) {
-    await waitForRoom(jobs.length, options, deps, progress, signal);
+    await waitForRoom(jobs.length, feeding);
     await deps.enqueue(jobs);
     progress.enqueued += jobs.length;
   }
@@ -147,14 +149,8 @@ async function toJob(page: Page, key: ImageKey, { batch, priority }: FeedOptions
 }
 
 /** Waits until so many jobs more are no more than may wait. */
-async function waitForRoom(
-  jobs: number,
-  { mostWaiting }: FeedOptions,
-  deps: FeedDeps,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  while ((await deps.backlog()) + jobs > mostWaiting) {
+async function waitForRoom(jobs: number, { options, deps, progress, signal }: Feeding): Promise<void> {
+  while ((await deps.backlog()) + jobs > options.mostWaiting) {
     progress.waiting = true;
     deps.onProgress(progress);
     await deps.sleep(BACKLOG_POLL_MS, signal);

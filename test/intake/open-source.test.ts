@@ -13,6 +13,13 @@ import { tempFolder } from "../helpers/temp-folder.js";
 const OPTIONS: OpenSourceOptions = { roots: new Map(), encoding: "utf-8" };
 const open = (argument: string, options = OPTIONS) => openSource(argument, options);
 
+/** Another way to a folder. */
+function linkTo(folder: string): string {
+  const link = join(tempFolder(), "link");
+  symlinkSync(folder, link);
+  return link;
+}
+
 async function namesOf(argument: string): Promise<string[]> {
   const source = await open(argument);
   const all = await collect(source.list(() => {}, new AbortController().signal));
@@ -26,10 +33,10 @@ const ARCHIVE = { "a.jpg": "1", "2019/b.PNG": "2", "2019/deep/c": "3", "2020/d e
 
 describeSource("folder", async () => {
   const folder = tempFolder(ARCHIVE);
-  symlinkSync(folder, `${folder}-link`);
+  const link = linkTo(folder);
   return {
     source: await open(folder),
-    sameSource: await open(`${folder}-link/2019/..`),
+    sameSource: await open(`${link}/2019/..`),
     otherSource: await open(join(folder, "2019")),
     names: ["a.jpg", "2019/b.PNG", "2019/deep/c", "2020/d e.tif"],
     ignored: 1,
@@ -62,10 +69,10 @@ describeSource("glob", async () => {
 describeSource("manifest", async () => {
   const lines = { "list.txt": "a.jpg\n2019/b.PNG\n./2020/../2020/d e.tif\n", "other.txt": "a.jpg\n" };
   const folder = tempFolder({ ...ARCHIVE, ...lines });
-  symlinkSync(folder, `${folder}-link`);
+  const link = linkTo(folder);
   return {
     source: await open(join(folder, "list.txt")),
-    sameSource: await open(`${folder}-link/list.txt`),
+    sameSource: await open(`${link}/list.txt`),
     otherSource: await open(join(folder, "other.txt")),
     names: ["a.jpg", "2019/b.PNG", "2020/d e.tif"],
     ignored: 0,

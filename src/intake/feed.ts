@@ -141,7 +141,8 @@ async function toJob(page: Page, key: ImageKey, { batch, priority }: FeedOptions
   const where = sealed === null ? page.image : { sealed };
   return {
     schema: PAYLOAD_SCHEMA,
-    image: { ...where, key, page: page.page },
+    // The one page of an image goes without saying, and each waiting job is the lighter for it.
+    image: { ...where, key, ...(page.digested.pages > 1 ? { page: page.page } : {}) },
     batch: batch.name,
     ...(page.digested.listed.ref === null ? {} : { ref: page.digested.listed.ref }),
     ...(priority === "batch" ? {} : { priority }),

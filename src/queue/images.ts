@@ -34,10 +34,8 @@ export function createImages(redis: Redis, keys: Keys): Images {
           name: IMAGE_JOB,
           data: job,
           // The worker takes out what is done: said here, it would be kept with every job that waits.
-          opts: {
-            jobId: request,
-            ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }),
-          },
+          // The workers take finished jobs away; to say so in each job would cost its weight in Redis.
+          opts: { jobId: request, ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }) },
         })),
       );
     },

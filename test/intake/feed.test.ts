@@ -86,7 +86,7 @@ describe("feed", () => {
     for (const { job } of jobs) expect(imageJobSchema.parse(job)).toEqual(job);
     expect(jobs.at(-1)?.job).toEqual({
       schema: 1,
-      image: { path: "/in/z.jpg", key: KEY, page: 0 },
+      image: { path: "/in/z.jpg", key: KEY },
       batch: "b",
       ref: "ref-z",
     });
@@ -181,8 +181,8 @@ describe("feed", () => {
     await sealed.run();
     await plain.run();
     expect(sealed.jobs.map(({ job }) => job.image)).toEqual([
-      { sealed: "sealed-text", key: KEY, page: 0 },
-      { path: "/in/plain.jpg", key: KEY, page: 0 },
+      { sealed: "sealed-text", key: KEY },
+      { path: "/in/plain.jpg", key: KEY },
     ]);
     expect(sealed.jobs.map(({ request }) => request)).toEqual(plain.jobs.map(({ request }) => request));
   });
@@ -190,7 +190,7 @@ describe("feed", () => {
   test("names files under a root by the root", async () => {
     const { run, jobs } = setUp({ sources: [sourceOf([image("a.jpg")])], roots: new Map([["archive", "/in"]]) });
     await run();
-    expect(jobs[0]?.job.image).toEqual({ root: "archive", path: "a.jpg", key: KEY, page: 0 });
+    expect(jobs[0]?.job.image).toEqual({ root: "archive", path: "a.jpg", key: KEY });
   });
 
   test("stops on request while it waits for room", async () => {

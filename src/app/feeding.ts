@@ -11,6 +11,7 @@ import { openSource } from "../intake/open-source.js";
 import { type ImageSource, type Roots, toReference } from "../intake/source.js";
 import { recordFailure } from "../recognition/make-record.js";
 import { nameSource, sealReference } from "../recognition/resolve-reference.js";
+import { rememberRoots } from "./folder-names.js";
 import { namedRoots } from "./working.js";
 
 /** Files read and hashed at a time. */
@@ -42,8 +43,8 @@ export async function openSources(
 ): Promise<OpenedSources> {
   const roots = await namedRoots(config.roots ?? []);
   const sources = await Promise.all(names.map((name) => openSource(name, { roots, encoding })));
-  for (const { folder } of sources) {
-    if (config.roots !== undefined && toReference(folder, roots).root === undefined) {
+  for (const { folder, kind } of sources) {
+    if (config.roots !== undefined && kind !== "manifest" && toReference(folder, roots).root === undefined) {
       throw new ConfigError(`CARDBATCH_ROOTS: ${folder} lies in none of the roots; add it, or unset CARDBATCH_ROOTS`);
     }
   }
@@ -58,7 +59,10 @@ export async function feedBatch(
   options: FeedingOptions,
   signal: AbortSignal,
 ): Promise<FeedProgress> {
-  await app.batches.rememberRoots(sources.map(({ folder }) => folder));
+  await rememberRoots(
+    app,
+    sources.map(({ folder }) => folder),
+  );
   return feed(
     {
       batch,
@@ -78,6 +82,7 @@ export async function feedBatch(
       },
       fail: (page) => failUnreadable(app, batch, page),
       backlog: () => app.images.backlog(),
+      digestName: app.vault.digestName,
       sealReference: (image) => sealReference(image, batch.name, app.vault),
       onProgress: options.onProgress,
       sleep: async (ms, stop) => void (await sleep(ms, undefined, { signal: stop })),

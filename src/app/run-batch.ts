@@ -6,8 +6,8 @@ import type { Batch, BatchCounts } from "../domain/batch.js";
 import type { StopSignals } from "../domain/dispatcher.js";
 import { type CardbatchError, type ErrorCode, ProviderError, UsageError } from "../domain/errors.js";
 import type { FeedProgress } from "../intake/feed.js";
-import { toReference } from "../intake/source.js";
 import { feedBatch, type OpenedSources } from "./feeding.js";
+import { foldersToKeep } from "./folder-names.js";
 import { thresholdsOf } from "./thresholds.js";
 import { startWorking, type Working } from "./working.js";
 import { startWriting } from "./writing.js";
@@ -73,7 +73,7 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   }
   const { name, providers, destination, refresh } = options;
   const thresholds = thresholdsOf(app.config);
-  const sources = sourceFolders(options.sources);
+  const sources = await foldersToKeep(options.sources.sources, options.sources.roots, app.vault);
   const batch = await app.batches.open({ name, providers, destination, sources, thresholds, refresh });
   const ended = new AbortController();
   const signals = { soft: AbortSignal.any([stop.soft, ended.signal]), hard: stop.hard };
@@ -94,10 +94,6 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   if (counts.found === 0 && ending.kind === "complete") throw new UsageError("the sources hold no image");
   const seconds = (performance.now() - startedAt) / 1000;
   return { batch, before, counts, feed: feeding.progress(), folder: writing.folder, ending, seconds };
-}
-
-function sourceFolders({ sources, roots }: OpenedSources) {
-  return sources.map(({ folder }) => toReference(folder, roots));
 }
 
 interface Feeding {

@@ -25,6 +25,7 @@ import { createRecognizer } from "../recognition/recognize-card.js";
 import type { ReadableRoots } from "../recognition/resolve-reference.js";
 import { judge } from "../verify/judge.js";
 import { normalizeAnswer } from "../verify/normalize-answer.js";
+import { openFolders, rememberedRoots } from "./folder-names.js";
 import { buildProvider, concurrencyOf, rateOf } from "./providers.js";
 import { thresholdsOf } from "./thresholds.js";
 
@@ -169,7 +170,10 @@ function createWorker(
 function rememberedBatches(app: App, providers: readonly ProviderName[]): (name: string) => Promise<Batch> {
   const known = new Map<string, () => Promise<Batch | null>>();
   return async (name) => {
-    const ask = () => app.batches.get(name);
+    const ask = async () => {
+      const batch = await app.batches.get(name);
+      return batch === null ? null : { ...batch, sources: await openFolders(batch.sources, app.vault) };
+    };
     const lookup = known.get(name) ?? remembered(ask);
     const batch = (await lookup()) ?? (await ask());
     if (batch !== null) known.set(name, lookup);
@@ -193,7 +197,7 @@ function unopened(app: App, name: string, providers: readonly ProviderName[]): B
 /** The folders that jobs may read: those configured, or else those that run and enqueue have named. */
 export async function readableRoots(app: App): Promise<ReadableRoots> {
   const named = await namedRoots(app.config.roots ?? []);
-  return { named, folders: app.config.roots === undefined ? await app.batches.rememberedRoots() : [] };
+  return { named, folders: app.config.roots === undefined ? await rememberedRoots(app) : [] };
 }
 
 /** `name=/folder` as a map, links resolved. @throws ConfigError for an entry that makes no sense */

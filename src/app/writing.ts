@@ -7,7 +7,7 @@ import type { App } from "../app.js";
 import { acquireLock } from "../bootstrap/file-lock.mjs";
 import { PROVIDER_NAMES } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
-import { UsageError } from "../domain/errors.js";
+import { SinkError, UsageError } from "../domain/errors.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { policyOf } from "../queue/batches.js";
 import { NO_GENERATION } from "../queue/mark.js";
@@ -68,11 +68,20 @@ export async function startWriting(
   });
   const reader = createOutcomeReader(app.redis, app.keys, destination, drain.record, app.emit);
   const close = app.defer(async () => {
-    await reader.close();
-    await drain.close();
-    await sink.close();
-    await compact(path, recorder);
-    release();
+    try {
+      // The drain gives up a sink that fails only when it is closed, and the reader waits for the drain.
+      const giveUp = drain.close();
+      await reader.close();
+      await giveUp;
+      await drain.close();
+      await sink.close();
+      await compact(path, recorder);
+    } catch (error) {
+      if (!(error instanceof SinkError)) throw error;
+      app.emit({ type: "sink-failed", sink: sink.name, error });
+    } finally {
+      release();
+    }
   });
   return { folder: path, recorded: drain.recorded, close };
 }

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { feedBatch, openSources } from "../app/feeding.js";
+import { foldersToKeep } from "../app/folder-names.js";
 import { thresholdsOf } from "../app/thresholds.js";
 import { type App, openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
-import { toReference } from "../intake/source.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
@@ -33,7 +33,7 @@ async function enqueue(names: readonly string[], options: RunOptions, context: C
       name,
       providers,
       destination: options.destination ?? name,
-      sources: opened.sources.map(({ folder }) => toReference(folder, opened.roots)),
+      sources: await foldersToKeep(opened.sources, opened.roots, app.vault),
       thresholds: thresholdsOf(config),
       refresh: options.refresh === true,
     });

@@ -12,7 +12,7 @@ import type { OutcomeRecord } from "../domain/record.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import { type Accuracy, measureAccuracy } from "../results/accuracy.js";
 import { writeCsv } from "../results/csv-file.js";
-import { countFailures, type Summary, summarize, writeSummary } from "../results/summary.js";
+import { checkAccounts, countFailures, type Summary, summarize, writeSummary } from "../results/summary.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
@@ -61,6 +61,10 @@ export async function run(names: readonly string[], options: RunOptions, context
     progress.done();
     const report = await finish(app, result, options);
     print(app, result, report, names, options, context);
+    if (report.mismatch !== null) {
+      context.terminal.message(`cardbatch: ${report.mismatch}; run the batch into a new --out to have it written anew`);
+      return EXIT.someFailed;
+    }
     return exitCode(result.ending, report, options);
   } finally {
     context.terminal.live(null);
@@ -82,6 +86,8 @@ function announce(app: App, batch: string, providers: readonly ProviderName[], {
 export interface RunReport {
   readonly summary: Summary;
   readonly accuracy: Accuracy | null;
+  /** The files and the accounts disagree, and how; null: they agree. */
+  readonly mismatch: string | null;
 }
 
 /** Writes what belongs beside the results. */
@@ -105,7 +111,7 @@ export async function finish(
   if (options.csv === true) await writeCsv(folder);
   if (options.metricsFile !== undefined) await writeFile(options.metricsFile, await app.metrics.text());
   const accuracy = options.truth === undefined ? null : await measureAccuracy(folder, options.truth, accuracyDeps(app));
-  return { summary, accuracy };
+  return { summary, accuracy, mismatch: await checkAccounts(folder, counts) };
 }
 
 function accuracyDeps({ vault }: App) {

@@ -37,6 +37,8 @@ export interface CardVault {
   openText(jwe: string, expected: TextBinding): Promise<string>;
   /** `fp1.<kid>.<43 characters>`: equal for equal digits under one key, and of no use without it. */
   fingerprint(pan: Pan): string;
+  /** A keyed digest of a name that holds a card number; the same as long as the keyring is, rotations included. */
+  digestName(name: string): string;
   sealAnswer(stored: StoredAnswer, key: AnswerKey): Buffer;
   /** @throws VaultError */
   openAnswer(sealed: Buffer, key: AnswerKey): StoredAnswer;

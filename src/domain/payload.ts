@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { findPans } from "./find-pans.js";
+import { findPans, hasPan } from "./find-pans.js";
 
 export const PAYLOAD_SCHEMA = 1;
 export const MAX_REF_LENGTH = 128;
@@ -58,10 +58,7 @@ export type ImageReference = z.infer<typeof imageSchema>;
 /** `r_` and 96 bits over who wants which page: however often it is enqueued, a request keeps its name (I1). */
 export type RequestId = `r_${string}`;
 
-/**
- * @param reference what names the image within its batch; for a sealed reference the clear text, so that the id does not
- *   depend on the encryption
- */
+/** @param reference what names the image within its batch, as `referenceText` gives it */
 export function requestId(batch: string, reference: string, page: number, ref: string | null): RequestId {
   const digest = createHash("sha256")
     .update(JSON.stringify([batch, reference, page, ref]))
@@ -69,8 +66,15 @@ export function requestId(batch: string, reference: string, page: number, ref: s
   return `r_${digest.slice(0, 16)}`;
 }
 
-/** The clear text that a request's id is made of. */
-export function referenceText(image: { root?: string; path?: string; url?: string }): string {
-  if (image.url !== undefined) return image.url;
-  return image.root === undefined ? (image.path ?? "") : `${image.root}:${image.path ?? ""}`;
+/**
+ * What a request's id is made of. From a plain hash of a name that is a card number the number could be found by trying
+ * what its masked form leaves open, so such a name goes in as a digest that only the keyring's holder can make.
+ */
+export function referenceText(
+  image: { readonly root?: string; readonly path?: string; readonly url?: string },
+  digestName: (name: string) => string,
+): string {
+  const place = image.root === undefined ? (image.path ?? "") : `${image.root}:${image.path ?? ""}`;
+  const name = image.url ?? place;
+  return hasPan(name, "name") ? digestName(name) : name;
 }

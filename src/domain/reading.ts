@@ -52,6 +52,9 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
+/** Counts the changes to how `verify/` normalises and judges: what was judged by earlier rules is judged anew. */
+export const JUDGING_RULES = 1;
+
 export interface Judgement {
   readonly verdict: Verdict;
   readonly reasons: readonly Reason[];

@@ -30,6 +30,8 @@ export interface FeedDeps extends Pick<DigestDeps, "readFacts" | "sleep"> {
   readonly fail: (page: UnreadablePage) => Promise<void>;
   /** Jobs that wait at present. */
   readonly backlog: () => Promise<number>;
+  /** Stands for a name that holds a card number in what its request's id is made of. */
+  readonly digestName: (name: string) => string;
   /** Encrypts a reference whose name holds a card number; null where it holds none. */
   readonly sealReference: (image: SourceFolder) => Promise<string | null>;
   readonly onProgress: (progress: FeedProgress) => void;
@@ -78,7 +80,7 @@ interface Page {
  * have their outcome are passed over, so that feeding again resumes.
  */
 export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSignal): Promise<FeedProgress> {
-  const { batch, sources, roots, concurrency, mostWaiting } = options;
+  const { sources, concurrency, mostWaiting } = options;
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
   const progress = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
   const onIgnored = () => {
@@ -94,7 +96,7 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   for (const source of sources) {
     if (progress.listed >= limit) break;
     const list = source.list(onIgnored, signal);
-    for await (const page of pagesOf(digestAll(list, { ...deps, onIgnored, concurrency }, signal), batch, roots)) {
+    for await (const page of pagesOf(digestAll(list, { ...deps, onIgnored, concurrency }, signal), options, deps)) {
       progress.listed++;
       chunk.push(page);
       if (chunk.length >= chunkSize) await flush();
@@ -106,11 +108,15 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   return progress;
 }
 
-async function* pagesOf(digested: AsyncIterable<Digested>, batch: Batch, roots: Roots): AsyncGenerator<Page> {
+async function* pagesOf(
+  digested: AsyncIterable<Digested>,
+  { batch, roots }: FeedOptions,
+  deps: Pick<FeedDeps, "digestName">,
+): AsyncGenerator<Page> {
   for await (const file of digested) {
     const image = toReference(file.listed.path, roots);
     for (let page = 0; page < file.pages; page++) {
-      const request = requestId(batch.name, referenceText(image), page, file.listed.ref);
+      const request = requestId(batch.name, referenceText(image, deps.digestName), page, file.listed.ref);
       yield { digested: file, request, image, page };
     }
   }

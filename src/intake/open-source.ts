@@ -36,7 +36,12 @@ const ESCAPED = /\\(.)/g;
 const SLASH_IN_GROUP = /[{(][^})]*\//;
 
 function folderSource(folder: string): ImageSource {
-  return { identity: folder, folder, list: (onIgnored, signal) => walkFolder({ folder, onIgnored, signal }) };
+  return {
+    kind: "folder",
+    identity: folder,
+    folder,
+    list: (onIgnored, signal) => walkFolder({ folder, onIgnored, signal }),
+  };
 }
 
 function globSource(folder: string, glob: string): ImageSource {
@@ -45,13 +50,14 @@ function globSource(folder: string, glob: string): ImageSource {
   const depth = anyDepth ? Number.POSITIVE_INFINITY : glob.split("/").length;
   const list = (onIgnored: () => void, signal: AbortSignal) =>
     walkFolder({ folder, matches, depth, onIgnored, signal });
-  return { identity: join(folder, glob), folder, list };
+  return { kind: "glob", identity: join(folder, glob), folder, list };
 }
 
 function fileSource(path: string): ImageSource {
   const folder = dirname(path);
   const listed = { path, root: folder, source: basename(path), ref: null, problem: null, unsure: false };
   return {
+    kind: "file",
     identity: path,
     folder,
     list: async function* (_onIgnored, signal) {
@@ -65,7 +71,7 @@ async function manifestSource(path: string, { roots, encoding }: OpenSourceOptio
   assertEncoding(encoding);
   const folder = await realpath(dirname(path));
   const list = (_onIgnored: () => void, signal: AbortSignal) => listManifest({ path, folder, roots, encoding }, signal);
-  return { identity: join(folder, basename(path)), folder, list };
+  return { kind: "manifest", identity: join(folder, basename(path)), folder, list };
 }
 
 function assertEncoding(encoding: string): void {

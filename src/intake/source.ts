@@ -19,6 +19,7 @@ export interface Listed {
 
 /** Where images come from: a folder, a file, a glob, a manifest. */
 export interface ImageSource {
+  readonly kind: "folder" | "glob" | "file" | "manifest";
   /** The same for the same source, wherever it is named from: real path, and pattern for a glob. */
   readonly identity: string;
   /** What the results' `source` is relative to. */

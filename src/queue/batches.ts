@@ -1,6 +1,6 @@
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Admission, Batch, BatchCounts, ProviderCounts } from "../domain/batch.js";
-import { OUTCOMES, type Outcome } from "../domain/reading.js";
+import { JUDGING_RULES, OUTCOMES, type Outcome } from "../domain/reading.js";
 import { RECORD_SCHEMA } from "../domain/record.js";
 import { imageField, type Keys } from "./keys.js";
 import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration, outcomeLetter } from "./mark.js";
@@ -44,7 +44,7 @@ export interface OpenBatch extends Settled {
 
 /** What decides a verdict, as one word: with any of it changed, what is done must be judged again. */
 export function policyOf({ providers, thresholds }: Pick<Settled, "providers" | "thresholds">): string {
-  return JSON.stringify([RECORD_SCHEMA, providers, thresholds]);
+  return JSON.stringify([RECORD_SCHEMA, JUDGING_RULES, providers, thresholds]);
 }
 
 /**

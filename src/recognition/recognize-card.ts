@@ -66,7 +66,7 @@ interface Attempt {
 export function createRecognizer(deps: RecognizeDeps): Recognizer {
   return {
     recognize: async (job, batch, state, stop) => {
-      const attempt = start(job, batch, state);
+      const attempt = start(job, batch, state, deps.vault);
       try {
         return await readRequest(deps, attempt, stop);
       } catch (thrown) {
@@ -76,11 +76,11 @@ export function createRecognizer(deps: RecognizeDeps): Recognizer {
   };
 }
 
-function start(job: ImageJob, batch: Batch, state: AttemptState): Attempt {
+function start(job: ImageJob, batch: Batch, state: AttemptState, vault: CardVault): Attempt {
   const { image, ref = null } = job;
   const page = image.page ?? 0;
   // Until an encrypted reference is opened, its ciphertext stands for it.
-  const request = requestOf(batch.name, "sealed" in image ? { path: image.sealed } : image, page, ref);
+  const request = requestOf(batch.name, "sealed" in image ? { path: image.sealed } : image, page, ref, vault);
   const known = { request, imageKey: null, name: { source: "" }, calls: state.calls, provider: null };
   return { job, batch, page, state, ...known };
 }
@@ -88,7 +88,7 @@ function start(job: ImageJob, batch: Batch, state: AttemptState): Attempt {
 async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSignals): Promise<Recognized> {
   const { job, batch, page, state } = attempt;
   const reference = await openReference(job.image, batch.name, deps.vault);
-  const requestFor = (at: number) => requestOf(batch.name, reference, at, job.ref ?? null);
+  const requestFor = (at: number) => requestOf(batch.name, reference, at, job.ref ?? null, deps.vault);
   const request = requestFor(page);
   attempt.request = request;
   attempt.name = await nameSource(nameWithinSource(reference, batch.sources), request, deps.vault);

@@ -53,8 +53,14 @@ export async function nameSource(source: string, request: RequestId, vault: Card
 }
 
 /** The request that a job stands for. */
-export function requestOf(batch: string, image: PlainReference, page: number, ref: string | null): RequestId {
-  return requestId(batch, referenceText(image), page, ref);
+export function requestOf(
+  batch: string,
+  image: PlainReference,
+  page: number,
+  ref: string | null,
+  vault: Pick<CardVault, "digestName">,
+): RequestId {
+  return requestId(batch, referenceText(image, vault.digestName), page, ref);
 }
 
 /**

@@ -36,6 +36,19 @@ export async function* readLines(path: string, bytes = Number.POSITIVE_INFINITY)
   }
 }
 
+/** How many complete lines a file has. No file, no lines. */
+export async function countLines(path: string): Promise<number> {
+  let lines = 0;
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, end + 1)) lines++;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  return lines;
+}
+
 /** The outcomes that a file's lines hold; what is none, such as a line edited by hand, is passed over. */
 export async function* readRecords(path: string): AsyncGenerator<OutcomeRecord> {
   for await (const { text } of readLines(path)) {

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { ProviderName } from "../domain/answer.js";
 import type { BatchCounts, ProviderCounts } from "../domain/batch.js";
-import { STREAM_FILES } from "./ndjson-sink.js";
-import { readRecords } from "./read-lines.js";
+import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
+import { countLines, readRecords } from "./read-lines.js";
 import { writeFileWhole } from "./write-whole.js";
 
 interface CallTotals {
@@ -76,6 +76,22 @@ export function summarize(input: SummaryInput): Summary {
 
 export async function writeSummary(folder: string, summary: Summary): Promise<void> {
   await writeFileWhole(join(folder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/**
+ * Holds the files against the accounts: every outcome that is accounted for has one line (I3).
+ * @returns what is wrong, or null
+ */
+export async function checkAccounts(folder: string, { outcomes }: BatchCounts): Promise<string | null> {
+  const { accepted, review, duplicate, rejected, failed } = outcomes;
+  const accounted = { results: accepted + review + duplicate, failures: rejected + failed };
+  for (const stream of STREAMS) {
+    const lines = await countLines(join(folder, STREAM_FILES[stream]));
+    if (lines !== accounted[stream]) {
+      return `${STREAM_FILES[stream]} has ${lines} lines where ${accounted[stream]} outcomes are accounted for`;
+    }
+  }
+  return null;
 }
 
 /** How many failures of each code the folder holds. */

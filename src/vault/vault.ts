@@ -13,6 +13,7 @@ export interface Vault extends CardVault {
 
 /** Says what the HMAC is of, so that the key can serve nothing else by accident. */
 const FINGERPRINT_PURPOSE = "pan-fp:v1:";
+const NAME_PURPOSE = "name:v1:";
 
 /** The one place where card numbers become unreadable, and readable again. */
 export function createVault(keyring: Keyring): Vault {
@@ -23,6 +24,7 @@ export function createVault(keyring: Keyring): Vault {
     sealText: (text, binding) => sealJwe(keyring, text, binding),
     openText: (jwe, expected) => openJwe(keyring, jwe, expected),
     fingerprint: (pan) => fingerprint(keyring, pan),
+    digestName: (name) => digestName(keyring, name),
     sealAnswer: (stored, key) => sealAnswer(keyring, stored, key),
     openAnswer: (sealed, key) => openAnswer(keyring, sealed, key),
   };
@@ -33,4 +35,10 @@ function fingerprint(keyring: Keyring, pan: Pan): string {
   const { kid, secret } = activeKey(keyring, "fingerprint");
   const digest = createHmac("sha256", secret).update(FINGERPRINT_PURPOSE).update(revealPan(pan)).digest("base64url");
   return `fp1.${kid}.${digest}`;
+}
+
+/** By the first fingerprint key, not the active one: requests must keep their ids when keys are rotated. */
+function digestName(keyring: Keyring, name: string): string {
+  const key = keyring.keys.find(({ use }) => use === "fingerprint") ?? activeKey(keyring, "fingerprint");
+  return createHmac("sha256", key.secret).update(NAME_PURPOSE).update(name).digest("base64url");
 }

@@ -114,7 +114,12 @@ describe("namedProviders", () => {
 });
 
 describe("defaultBatchName", () => {
-  const source = (identity: string): ImageSource => ({ identity, folder: "/", list: async function* () {} });
+  const source = (identity: string): ImageSource => ({
+    kind: "folder",
+    identity,
+    folder: "/",
+    list: async function* () {},
+  });
   const name = (places: string[], providers: ("huawei" | "local")[] = ["local"]) =>
     defaultBatchName(places.map(source), providers);
 

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { Pan } from "../../src/domain/pan.js";
 import type { OcrProvider } from "../../src/domain/provider.js";
+import type { HuaweiAuth, ShiliuaiAuth } from "../../src/domain/vendor-auth.js";
 import { readFixed, type SentPicture } from "../../src/http/emulate/answers.js";
 import { createEmulator, type Emulator } from "../../src/http/emulate/emulator.js";
 import type { EmulatorOptions } from "../../src/http/emulate/options.js";
 import type { Clock } from "../../src/providers/clock.js";
 import { createHttpClient, type HttpClient } from "../../src/providers/http-client.js";
 import { createHuaweiProvider } from "../../src/providers/huawei/huawei-provider.js";
-import type { HuaweiAuth, ShiliuaiAuth } from "../../src/domain/vendor-auth.js";
 import { createShiliuaiProvider } from "../../src/providers/shiliuai/shiliuai-provider.js";
 import { drawPicture, inspectPicture, preparePicture } from "./pictures.js";
 import type { OpenSubject } from "./provider-contract.js";

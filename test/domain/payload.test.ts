@@ -6,6 +6,7 @@ import { imageKeyOf } from "../helpers/image-keys.js";
 
 const JOB = { schema: 1, image: { path: "/scans/a.jpg" }, batch: "b1" };
 const CARD = cardNumber();
+const asItIs = (name: string) => name;
 
 describe("a job on card-images", () => {
   test.each([
@@ -68,11 +69,16 @@ describe("a request's id", () => {
 
   test("is made of a reference that no other form of reference can be mistaken for", () => {
     const texts = [
-      referenceText({ path: "/archive:a.jpg" }),
-      referenceText({ root: "archive", path: "a.jpg" }),
-      referenceText({ url: "https://example.test/a.jpg" }),
-      referenceText({ path: "/a.jpg" }),
+      referenceText({ path: "/archive:a.jpg" }, asItIs),
+      referenceText({ root: "archive", path: "a.jpg" }, asItIs),
+      referenceText({ url: "https://example.test/a.jpg" }, asItIs),
+      referenceText({ path: "/a.jpg" }, asItIs),
     ];
     expect(new Set(texts).size).toBe(texts.length);
+  });
+
+  test("is made of a name that holds a card number only through a keyed digest", () => {
+    const text = referenceText({ root: "archive", path: `2019/${CARD}.jpg` }, (name) => `digest of ${name.length}`);
+    expect(text).toBe(`digest of ${`archive:2019/${CARD}.jpg`.length}`);
   });
 });

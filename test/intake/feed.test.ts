@@ -28,6 +28,7 @@ const images = (count: number) => Array.from({ length: count }, (_, i) => image(
 
 function sourceOf(all: Iterable<Listed>): ImageSource {
   return {
+    kind: "folder",
     identity: "/in",
     folder: "/in",
     list: async function* () {
@@ -53,6 +54,7 @@ function setUp(options: Partial<FeedOptions> = {}, more: Partial<FeedDeps> = {})
     },
     fail: async (page) => void failed.push(page),
     backlog: async () => waiting,
+    digestName: (name) => `digest of ${name}`,
     sealReference: async () => null,
     onProgress: (progress) => void seen.progress.push(progress.waiting),
     sleep: async () => {

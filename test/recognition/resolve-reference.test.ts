@@ -115,7 +115,7 @@ describe("a reference that holds a card number", () => {
   });
 
   test("is masked where it is shown, with an encrypted way back", async () => {
-    const request = requestOf("b", image, 0, null);
+    const request = requestOf("b", image, 0, null, vault);
     const { source, sourceJwe = "" } = await nameSource(image.path, request, vault);
     expect(source).not.toContain(CARD);
     expect(source).toContain(`${CARD.slice(0, 6)}******${CARD.slice(-4)}.jpg`);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { BatchCounts } from "../../src/domain/batch.js";
-import { countFailures, type SummaryInput, summarize, writeSummary } from "../../src/results/summary.js";
+import { checkAccounts, countFailures, type SummaryInput, summarize, writeSummary } from "../../src/results/summary.js";
 import { recordOf } from "../helpers/records.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -91,4 +91,16 @@ test("countFailures counts by code what failed, not what was rejected", async ()
   const folder = tempFolder({ "failures.ndjson": lines.map((line) => `${JSON.stringify(line)}\n`).join("") });
   expect(await countFailures(folder)).toEqual({ "image-corrupt": 2, "image-empty": 1 });
   expect(await countFailures(tempFolder())).toEqual({});
+});
+
+test("checkAccounts tells a line too few or too many from files that agree with the accounts", async () => {
+  const line = (outcome: "accepted" | "rejected", n: number) => `${JSON.stringify(recordOf("b", n, outcome))}\n`;
+  const outcomes = { ...nothing.outcomes, accepted: 2, rejected: 1 };
+  const check = (results: string, failures: string) =>
+    checkAccounts(tempFolder({ "results.ndjson": results, "failures.ndjson": failures }), { ...nothing, outcomes });
+  const two = line("accepted", 1) + line("accepted", 2);
+  expect(await check(two, line("rejected", 3))).toBeNull();
+  expect(await check(two + line("accepted", 4), line("rejected", 3))).toContain("results.ndjson has 3 lines");
+  expect(await check(two, "")).toContain("failures.ndjson has 0 lines");
+  expect(await checkAccounts(tempFolder(), nothing)).toBeNull();
 });

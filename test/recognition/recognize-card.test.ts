@@ -222,7 +222,7 @@ test("a name that holds a card number is masked, and is the same request as in t
   const reference = { root: "archive", path: `${CARD}.png` };
   const sealed = (await sealReference(reference, "b", vault)) ?? "";
   const record = await recordOf({ schema: 1, image: { sealed, page: 0 }, batch: "b" }, batchOf("huawei"));
-  const request = requestId("b", `archive:${CARD}.png`, 0, null);
+  const request = requestId("b", vault.digestName(`archive:${CARD}.png`), 0, null);
   expect(record).toMatchObject({ request, outcome: "accepted" });
   const binding = { request, field: "image.source" } as const;
   expect(await vault.openText(record.image.sourceJwe ?? "", binding)).toBe(`${CARD}.png`);

@@ -191,6 +191,7 @@ function unopened(app: App, name: string, providers: readonly ProviderName[]): B
     thresholds: thresholdsOf(app.config),
     generation: FIRST_GENERATION,
     refreshSinceMs: 0,
+    window: null,
   };
 }
 

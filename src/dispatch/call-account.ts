@@ -9,8 +9,8 @@ export type CallEnd = { readonly answer: Answer } | { readonly error: unknown };
 
 /** What a call came to. One that was aborted, or broken by a fault of ours, may have reached the vendor unless we know better. */
 export function accountOf(batch: string, { name }: OcrProvider, end: CallEnd): CallAccount {
-  const account = { batch, provider: name, billable: false, uncertain: false, notSent: false };
-  if ("answer" in end) return { ...account, billable: end.answer.billable };
+  const account = { batch, provider: name, answered: false, billable: false, uncertain: false, notSent: false };
+  if ("answer" in end) return { ...account, answered: true, billable: end.answer.billable };
   const { error } = end;
   if (error instanceof ProviderError) {
     const { billable, uncertain, notSent } = error;

@@ -2,7 +2,7 @@ import { type AnswerKey, answerKey, type StoredAnswer } from "../domain/answer.j
 import type { Dispatched, Dispatcher, PageToRead, StopSignals } from "../domain/dispatcher.js";
 import { CancelledError, CardbatchError, ProviderError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
-import type { AnswerLedger, CallAccount } from "../domain/ledger.js";
+import type { AnswerLedger, CallAccount, Departure, HeldPage } from "../domain/ledger.js";
 import type { Pace } from "../domain/pace.js";
 import type { EncodedCall, OcrProvider } from "../domain/provider.js";
 import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
@@ -47,38 +47,41 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       page: page.page,
       provider: provider.name,
       outcomeMayStand: page.outcomeMayStand,
+      isUrgent: page.isUrgent,
     });
     switch (claim.kind) {
       case "done":
       case "kept":
         return { kind: "settled" };
       case "busy":
-        throw new CardbatchError("image-in-work", "the page is being read for another request");
+        throw inWork();
+      case "spent":
+        throw budgetSpent();
       case "answered":
         return { kind: "answered", stored: deps.openAnswer(claim.sealed, key), owner: claim.owner };
       case "claimed":
-        return { kind: "answered", stored: await readClaimed(key, page, stop), owner: claim.owner };
+        return { kind: "answered", stored: await readClaimed(claim.held, page, stop), owner: claim.owner };
     }
   };
 
-  const readClaimed = async (key: AnswerKey, page: PageToRead, stop: StopSignals): Promise<StoredAnswer> => {
+  const readClaimed = async (held: HeldPage, page: PageToRead, stop: StopSignals): Promise<StoredAnswer> => {
     let encoded: EncodedCall;
     try {
       refuseWhenStopped(stop.soft);
       await provider.authorize(stop.soft);
       encoded = provider.encode(await page.prepare());
     } catch (error) {
-      await ledger.release(key, null);
+      await ledger.release(held, null);
       throw noteStop(error);
     }
-    return gate.pass(() => callInTurn(key, encoded, page, stop));
+    return gate.pass(() => callInTurn(held, encoded, page, stop));
   };
 
-  const callInTurn = async (key: AnswerKey, encoded: EncodedCall, page: PageToRead, stop: StopSignals) => {
+  const callInTurn = async (held: HeldPage, encoded: EncodedCall, page: PageToRead, stop: StopSignals) => {
     try {
-      await waitForTurn(key, page, stop.soft);
+      await waitForTurn(held, page, stop.soft);
     } catch (error) {
-      await ledger.release(key, null);
+      await ledger.release(held, null);
       throw error;
     }
     const epoch = credentials.epoch();
@@ -92,28 +95,38 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       page.onCall();
       deps.emit(calledEvent(account, performance.now() - startedAt, end));
     }
-    if ("error" in end) return settleError(key, page, end.error, account, epoch, stop.soft);
+    if ("error" in end) return settleError(held, page, end.error, account, epoch, stop.soft);
     credentials.worked(epoch);
     const { answer } = end;
-    return store(key, page, { kind: "answer", answer, request: page.request, calls: page.calls() }, account);
+    return store(held, page, { kind: "answer", answer, request: page.request, calls: page.calls() }, account);
   };
 
   /** Comes back at the moment to send, marked as sent and counted. */
-  const waitForTurn = async (key: AnswerKey, page: PageToRead, signal: AbortSignal): Promise<void> => {
-    const account = { batch: page.batch.name, provider: provider.name, pace: lane.pace?.key ?? "" };
+  const waitForTurn = async (held: HeldPage, page: PageToRead, signal: AbortSignal): Promise<void> => {
+    const call = { batch: page.batch, provider: provider.name, pace: lane.pace?.key ?? "" };
     const startedAt = performance.now();
+    let departure: Departure;
     do {
       refuseWhenStopped(signal);
       await lane.pace?.take(signal);
       // Once more: much may have happened while this call waited.
       refuseWhenStopped(signal);
-    } while ((await ledger.markSent(key, account, lane.timeoutMs + DEADLINE_MARGIN_MS)) > 0);
+      departure = await ledger.markSent(held, call, lane.timeoutMs + DEADLINE_MARGIN_MS);
+    } while (departure.kind === "hold");
+    switch (departure.kind) {
+      case "spent":
+        throw budgetSpent();
+      case "closed":
+        throw new CardbatchError("outside-window", "the batch's window closed before the call's turn came");
+      case "lost":
+        throw inWork();
+    }
     deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
   };
 
   /** A refusal of this very image is its answer, to be kept; anything else lets go of the page and is passed on. */
   const settleError = async (
-    key: AnswerKey,
+    held: HeldPage,
     page: PageToRead,
     error: unknown,
     account: CallAccount,
@@ -121,9 +134,9 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     signal: AbortSignal,
   ): Promise<StoredAnswer> => {
     if (error instanceof ProviderError && error.disposition === "fail") {
-      return store(key, page, refusal(error, page), account);
+      return store(held, page, refusal(error, page), account);
     }
-    await ledger.release(key, account);
+    await ledger.release(held, account);
     if (!(error instanceof ProviderError)) throw error;
     const { code, retryAfterMs, disposition } = error;
     if (code === "provider-throttled" || retryAfterMs !== null) await hold(retryAfterMs ?? DEFAULT_HOLD_MS);
@@ -133,8 +146,8 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     throw noteStop(error);
   };
 
-  const store = async (key: AnswerKey, page: PageToRead, stored: StoredAnswer, account: CallAccount) => {
-    await ledger.store(key, deps.sealAnswer(stored, key), account, page.batch.refreshSinceMs);
+  const store = async (held: HeldPage, page: PageToRead, stored: StoredAnswer, account: CallAccount) => {
+    await ledger.store(held, deps.sealAnswer(stored, held.key), account, page.batch.refreshSinceMs);
     return stored;
   };
 
@@ -165,6 +178,14 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       gate.close();
     },
   };
+}
+
+function inWork(): CardbatchError {
+  return new CardbatchError("image-in-work", "the page is being read for another request");
+}
+
+function budgetSpent(): CardbatchError {
+  return new CardbatchError("budget-spent", "the batch has no call left in its --max-calls or --budget");
 }
 
 function refusal(error: ProviderError, page: PageToRead): StoredAnswer {

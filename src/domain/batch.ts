@@ -1,8 +1,10 @@
 import type { ProviderName } from "./answer.js";
 import type { ErrorCode } from "./errors.js";
 import type { ImageKey } from "./image.js";
+import type { BatchLimits, Prices } from "./money.js";
 import type { RequestId } from "./payload.js";
 import type { Outcome, Thresholds } from "./reading.js";
+import type { CallWindow } from "./window.js";
 
 /** A folder that a batch reads from: under a named root, or by its absolute path. Where a file stands in for a folder, its parent. */
 export interface SourceFolder {
@@ -28,12 +30,39 @@ export interface Batch extends BatchPolicy {
   readonly generation: string;
   /** Answers stored before this moment don't count (`--refresh`). Unix time in ms; 0: all count. */
   readonly refreshSinceMs: number;
+  /** When work may start; null: always. */
+  readonly window: CallWindow | null;
+}
+
+/**
+ * What a batch is allowed over all its runs. Of what is not given the batch keeps what it has; null takes a limit away.
+ */
+export interface BatchTerms {
+  readonly maxCalls?: number | null;
+  /** In millionths. */
+  readonly budget?: number | null;
+  readonly prices?: Prices;
+  readonly window?: CallWindow | null;
 }
 
 export interface ProviderCounts {
   readonly calls: number;
   readonly billableCalls: number;
   readonly uncertainCalls: number;
+}
+
+/** What a batch has cost and may cost still, in millionths. */
+export interface BatchMoney {
+  readonly limits: BatchLimits;
+  readonly prices: Prices;
+  /** Of billable calls. */
+  readonly cost: number;
+  /** Of calls that may have been billed, or may be: uncertain ones, and those under way. */
+  readonly atRisk: number;
+  /** Calls whose end is not known yet. */
+  readonly underWay: number;
+  /** No call is left in its limits, at present or for good. */
+  readonly spent: boolean;
 }
 
 /** Where a batch stands. `found = accepted + review + rejected + failed + duplicate + pending`, always. */
@@ -44,6 +73,7 @@ export interface BatchCounts {
   /** Outcomes of an earlier generation, which are to be judged anew. */
   readonly stale: number;
   readonly providers: Readonly<Partial<Record<ProviderName, ProviderCounts>>>;
+  readonly money: BatchMoney;
   /** Every request of the sources has been enqueued or was already done. */
   readonly fed: boolean;
 }

@@ -18,6 +18,8 @@ export interface PageToRead {
   readonly page: number;
   /** Nothing has been read of the page yet: an outcome from before may stand where its answer is no longer kept. */
   readonly outcomeMayStand: boolean;
+  /** Somebody waits for it: it goes before what a batch wants. */
+  readonly isUrgent: boolean;
   /** Calls made for this request so far. */
   readonly calls: () => number;
   /** Called once for each call that went out, as soon as it has ended. */

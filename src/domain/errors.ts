@@ -49,6 +49,8 @@ export const ERROR_CATALOGUE = {
     "see to the disk or share that holds the image; too many open files counts too",
   ),
   "image-in-work": entry("defer", "another worker is reading this very page; its answer will serve both"),
+  "budget-spent": entry("defer", "run it again with a higher --max-calls or --budget to go on"),
+  "outside-window": entry("defer", "it goes on when the window opens; run it again with another --window to change that"),
   "destination-full": entry("defer", "read the outcomes of this destination, or raise CARDBATCH_RESULTS_BACKLOG"),
 
   // The provider.

@@ -1,4 +1,5 @@
 import type { AnswerKey, ProviderName } from "./answer.js";
+import type { Batch } from "./batch.js";
 import type { ImageKey } from "./image.js";
 import type { RequestId } from "./payload.js";
 
@@ -13,6 +14,14 @@ export interface ClaimContext {
   readonly page: number;
   /** Whether an outcome from before may stand where the answer behind it is no longer kept. */
   readonly outcomeMayStand: boolean;
+  /** Takes the page from somebody less urgent who has not called for it yet. */
+  readonly isUrgent: boolean;
+}
+
+/** A page that is ours to call for, and by which claim: one page may be claimed anew before the first claimant notices. */
+export interface HeldPage {
+  readonly key: AnswerKey;
+  readonly ticket: string;
 }
 
 /**
@@ -20,6 +29,7 @@ export interface ClaimContext {
  * - `kept`: it has an outcome from before and the answer behind it is no longer kept; that outcome stands.
  * - `answered`: the answer is stored; no call is needed.
  * - `busy`: somebody is calling for this very page; come back.
+ * - `spent`: it takes a call, and the batch's budget has none left at present.
  * - `claimed`: it is ours to call. Where an earlier owner died with a call under way, that call is counted as uncertain now.
  */
 export type Claim =
@@ -27,12 +37,29 @@ export type Claim =
   | { readonly kind: "kept" }
   | { readonly kind: "answered"; readonly owner: RequestId; readonly sealed: Buffer }
   | { readonly kind: "busy" }
-  | { readonly kind: "claimed"; readonly owner: RequestId };
+  | { readonly kind: "spent" }
+  | { readonly kind: "claimed"; readonly owner: RequestId; readonly held: HeldPage };
+
+/**
+ * - `go`: the call is marked as sent, counted, and its price set aside.
+ * - `hold`: the provider is on hold for so long; ask again.
+ * - `spent`: the batch's budget has no call left at present.
+ * - `closed`: the batch's window has closed while the call waited.
+ * - `lost`: the page is somebody else's by now, who is more urgent or took us for dead; its answer will serve both.
+ */
+export type Departure =
+  | { readonly kind: "go" }
+  | { readonly kind: "hold"; readonly ms: number }
+  | { readonly kind: "spent" }
+  | { readonly kind: "closed" }
+  | { readonly kind: "lost" };
 
 /** What a call came to, for the batch's accounts. */
 export interface CallAccount {
   readonly batch: string;
   readonly provider: ProviderName;
+  /** It brought an answer. */
+  readonly answered: boolean;
   readonly billable: boolean;
   readonly uncertain: boolean;
   /** It never went out after all: it is not a call. */
@@ -43,17 +70,21 @@ export interface CallAccount {
 export interface AnswerLedger {
   claim(key: AnswerKey, context: ClaimContext): Promise<Claim>;
   /**
-   * Marks the call as sent and counts it, at the last moment before it goes out.
+   * Marks the call as sent, counts it and sets its price aside, at the last moment before it goes out; or says why not, and
+   * has changed nothing then.
    * @param deadlineMs from now; after it the mark holds nobody back
-   * @returns how long the provider is on hold; 0: go ahead. Nothing is marked or counted while it is on hold.
    */
-  markSent(
-    key: AnswerKey,
-    account: { batch: string; provider: ProviderName; pace: string },
-    deadlineMs: number,
-  ): Promise<number>;
+  markSent(held: HeldPage, call: CallToSend, deadlineMs: number): Promise<Departure>;
   /** Stores the answer unless one no older than `refreshSinceMs` is there, lets go of the claim, settles the account. */
-  store(key: AnswerKey, sealed: Buffer, account: CallAccount | null, refreshSinceMs: number): Promise<void>;
+  store(held: HeldPage, sealed: Buffer, account: CallAccount | null, refreshSinceMs: number): Promise<void>;
   /** Lets go of the claim without an answer; settles the account of the call, if there was one. */
-  release(key: AnswerKey, account: CallAccount | null): Promise<void>;
+  release(held: HeldPage, account: CallAccount | null): Promise<void>;
+}
+
+/** A call that is about to go out. */
+export interface CallToSend {
+  readonly batch: Batch;
+  readonly provider: ProviderName;
+  /** The account's limit in Redis; "": none. */
+  readonly pace: string;
 }

@@ -1,4 +1,4 @@
-import { type CardbatchError, ProviderError } from "./errors.js";
+import { type CardbatchError, type ErrorCode, ProviderError } from "./errors.js";
 
 /** What a request has been through; travels with its job. */
 export interface AttemptState {
@@ -40,6 +40,8 @@ export interface RetryPolicy {
   readonly deferMs: number;
   /** How long a job leaves a stopped provider alone. @unit milliseconds */
   readonly stoppedMs: number;
+  /** How long a job whose batch may not call at present is put off; it is woken when that changes. @unit milliseconds */
+  readonly parkedMs: number;
 }
 
 export const RETRY_POLICY: RetryPolicy = {
@@ -50,6 +52,7 @@ export const RETRY_POLICY: RetryPolicy = {
   longestRetryAfterMs: 15 * 60_000,
   deferMs: 500,
   stoppedMs: 5000,
+  parkedMs: 30_000,
 };
 
 /** What becomes of a request after an error. */
@@ -69,6 +72,7 @@ export function nextStep(
   policy = RETRY_POLICY,
 ): NextStep {
   const retryAfterMs = error instanceof ProviderError ? error.retryAfterMs : null;
+  if (PARKING.has(error.code)) return { kind: "again", delayMs: parkedFor(random, policy), costsAttempt: false };
   switch (error.disposition) {
     case "fail":
       return { kind: "fail" };
@@ -92,6 +96,13 @@ export function nextStep(
       };
     }
   }
+}
+
+/** Errors of the batch as a whole, which no coming back mends. */
+const PARKING: ReadonlySet<ErrorCode> = new Set(["budget-spent", "outside-window"]);
+
+function parkedFor(random: () => number, policy: RetryPolicy): number {
+  return Math.ceil(policy.parkedMs * (1 + random() / 2));
 }
 
 function deferral(retryAfterMs: number | null, random: () => number, policy: RetryPolicy): number {

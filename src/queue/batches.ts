@@ -1,7 +1,9 @@
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
-import type { Admission, Batch, BatchCounts, ProviderCounts } from "../domain/batch.js";
+import type { Admission, Batch, BatchCounts, BatchMoney, BatchTerms, ProviderCounts } from "../domain/batch.js";
+import { callsUnderWay, costAtRisk, costOf, countedProviders, isSpent } from "../domain/money.js";
 import { JUDGING_RULES, OUTCOMES, type Outcome } from "../domain/reading.js";
 import { RECORD_SCHEMA } from "../domain/record.js";
+import type { CallWindow } from "../domain/window.js";
 import { imageField, type Keys } from "./keys.js";
 import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration, outcomeLetter } from "./mark.js";
 import { loadScript, type Redis } from "./redis.js";
@@ -38,6 +40,8 @@ type Settled = Pick<Batch, "providers" | "thresholds" | "destination" | "sources
 
 export interface OpenBatch extends Settled {
   readonly name: string;
+  /** @default what the batch has */
+  readonly terms?: BatchTerms;
   /** Call although answered. */
   readonly refresh: boolean;
 }
@@ -77,8 +81,9 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
   const admit = loadScript(redis, ADMIT);
 
   return {
-    open: async ({ name, refresh, ...settled }) => {
+    open: async ({ name, refresh, terms = {}, ...settled }) => {
       const before = await redis.hgetall(keys.batch(name));
+      const window = terms.window === undefined ? parseJson<CallWindow>(before.window) : terms.window;
       const policy = policyOf(settled);
       const generation = before.generation ?? FIRST_GENERATION;
       const isReopened = before.policy !== undefined && (before.policy !== policy || refresh);
@@ -87,9 +92,11 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
         ...settled,
         generation: isReopened ? nextGeneration(generation) : generation,
         refreshSinceMs: refresh ? await serverTimeMs(redis) : Number(before.refreshSinceMs ?? 0),
+        window,
       };
       const asked = askedSince(batch, deserialize(name, before), refresh ? {} : before);
-      await redis.hset(keys.batch(name), { ...serialize(batch), ...asked, policy, fed: "0" });
+      const allowed = serializeTerms(terms, settled.providers);
+      await redis.hset(keys.batch(name), { ...serialize(batch), ...asked, ...allowed, policy, fed: "0" });
       await redis.sadd(keys.batches(), name);
       return batch;
     },
@@ -154,6 +161,7 @@ function serialize(batch: Batch): Record<string, string> {
   return {
     generation: batch.generation,
     refreshSinceMs: String(batch.refreshSinceMs),
+    window: JSON.stringify(batch.window),
     settled: JSON.stringify({
       providers: batch.providers,
       thresholds: batch.thresholds,
@@ -170,6 +178,22 @@ function deserialize(name: string, fields: Record<string, string>): Batch | null
     ...(JSON.parse(fields.settled) as Settled),
     generation: fields.generation,
     refreshSinceMs: Number(fields.refreshSinceMs ?? 0),
+    window: parseJson<CallWindow>(fields.window),
+  };
+}
+
+function parseJson<T>(text: string | undefined): T | null {
+  return text === undefined ? null : (JSON.parse(text) as T | null);
+}
+
+/** Of what is not given there is no field, and the batch keeps its own. */
+function serializeTerms({ maxCalls, budget, prices = {} }: BatchTerms, providers: readonly ProviderName[]) {
+  const priced = Object.entries(prices).map(([name, price]) => [priceField(name as ProviderName), String(price)]);
+  return {
+    ...(maxCalls === undefined ? {} : { [LIMIT_FIELDS.maxCalls]: String(maxCalls ?? "") }),
+    ...(budget === undefined ? {} : { [LIMIT_FIELDS.budget]: String(budget ?? "") }),
+    [LIMIT_FIELDS.of]: countedProviders(providers).join(","),
+    ...Object.fromEntries(priced),
   };
 }
 
@@ -193,13 +217,43 @@ function toCounts(fields: Record<string, string>): BatchCounts {
     pending: found - ended,
     stale: ended - count(`recorded:${fields.generation ?? FIRST_GENERATION}`),
     providers,
+    money: toMoney(fields),
     fed: fields.fed === "1",
   };
 }
 
+function toMoney(fields: Record<string, string>): BatchMoney {
+  const count = (field: string) => Number(fields[field] ?? 0);
+  const limit = (field: string) => (fields[field] === undefined || fields[field] === "" ? null : count(field));
+  const of = <T>(its: (name: ProviderName) => T) =>
+    Object.fromEntries(PROVIDER_NAMES.map((name) => [name, its(name)])) as Record<ProviderName, T>;
+  const fates = of((name) => ({
+    calls: count(callField(name)),
+    billable: count(billableField(name)),
+    uncertain: count(uncertainField(name)),
+    refused: count(refusedField(name)),
+    free: count(freeField(name)),
+  }));
+  const prices = of((name) => count(priceField(name)));
+  const limits = { maxCalls: limit(LIMIT_FIELDS.maxCalls), budget: limit(LIMIT_FIELDS.budget) };
+  const { providers = [] } = parseJson<Settled>(fields.settled) ?? {};
+  return {
+    limits,
+    prices,
+    cost: costOf(fates, prices),
+    atRisk: costAtRisk(fates, prices),
+    underWay: Object.values(fates).reduce((sum, its) => sum + callsUnderWay(its), 0),
+    spent: isSpent(limits, fates, prices, providers),
+  };
+}
+
 /** Fields of a batch's hash that the scripts read or count in. */
+const LIMIT_FIELDS = { maxCalls: "limit:calls", budget: "limit:budget", of: "limit:of" } as const;
+const priceField = (provider: ProviderName) => `price:${provider}`;
 export const askedField = (provider: ProviderName) => `asked:${provider}`;
 export const outcomeField = (outcome: Outcome) => `outcome:${outcomeLetter(outcome)}`;
 export const callField = (provider: ProviderName) => `calls:${provider}`;
 export const billableField = (provider: ProviderName) => `billable:${provider}`;
+export const refusedField = (provider: ProviderName) => `refused:${provider}`;
+export const freeField = (provider: ProviderName) => `free:${provider}`;
 export const uncertainField = (provider: ProviderName) => `uncertain:${provider}`;

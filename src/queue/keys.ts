@@ -56,6 +56,11 @@ export class Keys {
     return `${this.prefix}:fly:${key}`;
   }
 
+  /** String: a call that was taken for lost, by the ticket of its claim. */
+  lostCall(ticket: string): string {
+    return `${this.prefix}:lost:${ticket}`;
+  }
+
   /** Alive as long as its process is. */
   owner(id: string): string {
     return `${this.prefix}:owner:${id}`;

@@ -31,6 +31,7 @@ export interface Question {
   readonly bytes: Buffer;
   readonly key: ImageKey;
   readonly page: number;
+  readonly isUrgent: boolean;
   readonly state: AttemptState;
   readonly stop: StopSignals;
   readonly told: { calls: number; provider: RecordProvider };
@@ -88,13 +89,14 @@ async function askOne(
   question: Question,
   heard: Heard,
 ): Promise<Dispatched | null> {
-  const { batch, request, bytes, key, page, state, stop, told } = question;
+  const { batch, request, bytes, key, page, isUrgent, state, stop, told } = question;
   const { name, bounds } = dispatcher.provider;
   const pageToRead = {
     request,
     batch,
     imageKey: key,
     page,
+    isUrgent,
     outcomeMayStand: heard.readings.length === 0 && heard.refusal === null,
     calls: () => told.calls,
     onCall: () => {

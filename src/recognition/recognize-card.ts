@@ -105,7 +105,8 @@ async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSign
     if (count > 1) return { kind: "pages", pages: pagesOf(job, count, key, requestFor) };
   }
 
-  const opinion = await askProviders(deps, { batch, request, bytes, key, page, state, stop, told: attempt });
+  const isUrgent = job.priority === "interactive";
+  const opinion = await askProviders(deps, { batch, request, bytes, key, page, isUrgent, state, stop, told: attempt });
   if (opinion.kind === "settled") return opinion;
   const facts = factsOf(deps, attempt);
   if (opinion.kind === "refused") {

@@ -1,0 +1,99 @@
+import { PROVIDER_NAMES, type ProviderName } from "./answer.js";
+
+/**
+ * Amounts are counted in millionths, as whole numbers: sums of prices come out even, in Redis's scripts as here. The
+ * currency is whatever the prices are given in.
+ */
+export const MICROS = 1_000_000;
+
+/** Price of a billable call by provider, in millionths; free where there is none. */
+export type Prices = Readonly<Partial<Record<ProviderName, number>>>;
+
+/** What a batch may spend over all its runs; null: no limit. */
+export interface BatchLimits {
+  /** Billable calls. Of a batch that only free providers read, their calls. */
+  readonly maxCalls: number | null;
+  /** In millionths. */
+  readonly budget: number | null;
+}
+
+export const NO_LIMITS: BatchLimits = { maxCalls: null, budget: null };
+
+/** What became of a provider's calls: `calls` is the sum of the others and of those under way. */
+export interface CallFates {
+  readonly calls: number;
+  readonly billable: number;
+  readonly uncertain: number;
+  /** Brought no answer and are not charged for. */
+  readonly refused: number;
+  /** Brought an answer that costs nothing. */
+  readonly free: number;
+}
+
+export type FatesByProvider = Readonly<Partial<Record<ProviderName, CallFates>>>;
+
+/** A price as it is set aside: never less than it is. */
+export function priceInMicros(price: number): number {
+  return Math.ceil(price * MICROS - 1e-6);
+}
+
+/** A budget as it is kept: never more than it is. */
+export function budgetInMicros(budget: number): number {
+  return Math.floor(budget * MICROS + 1e-6);
+}
+
+/** Calls whose answer is not there yet, or whose process died and nobody has come for the page since. */
+export function callsUnderWay({ calls, billable, uncertain, refused, free }: CallFates): number {
+  return calls - billable - uncertain - refused - free;
+}
+
+/** What billable calls have cost, in millionths. */
+export function costOf(fates: FatesByProvider, prices: Prices): number {
+  return PROVIDER_NAMES.reduce((sum, name) => sum + (fates[name]?.billable ?? 0) * (prices[name] ?? 0), 0);
+}
+
+/** What calls that may have been billed, or still may, cost on top of that at the most. */
+export function costAtRisk(fates: FatesByProvider, prices: Prices): number {
+  return PROVIDER_NAMES.reduce((sum, name) => {
+    const its = fates[name];
+    return its === undefined ? sum : sum + (its.uncertain + callsUnderWay(its)) * (prices[name] ?? 0);
+  }, 0);
+}
+
+/**
+ * Which providers' calls count against `maxCalls`: those that cost something, or all where none does.
+ * @param isFree whether a provider never bills anything
+ */
+export function countedProviders(
+  providers: readonly ProviderName[],
+  isFree = (name: ProviderName) => name === "local",
+): readonly ProviderName[] {
+  const billing = providers.filter((name) => !isFree(name));
+  return billing.length > 0 ? billing : providers;
+}
+
+/**
+ * Whether one more call to any of these providers would go over a limit. A call counts from the moment it is sent until it
+ * is known not to be charged for: so calls that nobody knows the end of stay spent.
+ */
+export function isSpent(
+  { maxCalls, budget }: BatchLimits,
+  fates: FatesByProvider,
+  prices: Prices,
+  providers: readonly ProviderName[],
+): boolean {
+  const counted = countedProviders(providers);
+  const sent = (name: ProviderName) => (fates[name]?.calls ?? 0) - (fates[name]?.refused ?? 0);
+  const calls = counted.reduce((sum, name) => sum + sent(name), 0);
+  const cost = costOf(fates, prices) + costAtRisk(fates, prices);
+  return (
+    (maxCalls !== null && calls + 1 > maxCalls) ||
+    (budget !== null && providers.some((name) => (prices[name] ?? 0) > 0 && cost + (prices[name] ?? 0) > budget))
+  );
+}
+
+/** `12.5`, `0.003`: without trailing zeros, at least two decimals where there are any. */
+export function amountText(micros: number): string {
+  const [whole = "0", decimals = ""] = (micros / MICROS).toFixed(6).split(".");
+  return `${whole}.${decimals.replace(/0+$/, "").padEnd(2, "0")}`;
+}

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { createFailpoint } from "./app/failpoint.js";
 import { openKeyring } from "./app/keyring.js";
 import { ensureRedis } from "./bootstrap/private-redis.js";
 import type { Config } from "./config/settings.js";
@@ -68,6 +69,7 @@ export function createTelemetry(config: Config, surroundings: Surroundings) {
     onScrubbed: (hits) => metrics.countScrubbed(hits),
   });
   const listeners: EventSink[] = [(event) => logEvent(logger, event), (event) => metrics.observe(event)];
+  if (config.killAt !== undefined) listeners.push(createFailpoint(config.killAt));
   const emit = (event: CardbatchEvent) => {
     for (const listener of listeners) listener(event);
   };

@@ -141,7 +141,12 @@ function createWorker(
     digestImage,
     countPages,
     prepareImage: (bytes, page, bounds, request, signal) =>
-      prepareImage(bytes, page, bounds, signal, (decode) => guardPreparing(redis, keys, request, decode)),
+      prepareImage(bytes, page, bounds, signal, (decode) =>
+        guardPreparing(redis, keys, request, () => {
+          app.emit({ type: "step", step: "decoding", request });
+          return decode();
+        }),
+      ),
     dispatcher,
     normalize: normalizeAnswer,
     judge,

@@ -92,6 +92,11 @@ export const configSchema = z.strictObject({
     numeric(whole.min(1)).default(10_000),
     "unread outcomes of a destination",
   ),
+  killAt: setting(
+    "CARDBATCH_KILL_AT",
+    text.regex(/^[a-z-]+(:[1-9]\d*)?(@\S+)?$/, "takes a step, such as stored:3").optional(),
+    "for tests: where this process kills itself",
+  ),
   retentionDays: setting("CARDBATCH_RETENTION_DAYS", numeric(amount.positive()).default(30), "days answers are kept"),
   httpsProxy: secret("HTTPS_PROXY", "proxy for calls to vendors; its address may hold a password"),
   noProxy: setting("NO_PROXY", text.optional(), "hosts reached without the proxy"),

@@ -70,6 +70,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       refuseWhenStopped(stop.soft);
       await provider.authorize(stop.soft);
       encoded = provider.encode(await page.prepare());
+      deps.emit({ type: "step", step: "prepared", request: page.request });
     } catch (error) {
       await ledger.release(held, null);
       throw noteStop(error);
@@ -148,6 +149,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
 
   const store = async (held: HeldPage, page: PageToRead, stored: StoredAnswer, account: CallAccount) => {
     await ledger.store(held, deps.sealAnswer(stored, held.key), account, page.batch.refreshSinceMs);
+    deps.emit({ type: "step", step: "stored", request: page.request });
     return stored;
   };
 

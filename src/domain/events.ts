@@ -5,9 +5,13 @@ import type { OutcomeRecord } from "./record.js";
 /** How a call ended: with cards, without, or with an error of the catalogue. */
 export type CallResult = "ok" | "no-card" | ErrorCode;
 
+/** Steps of a page's way that no other event tells of; `app/failpoint.ts` has all of them, in their order. */
+export type Step = "taken" | "decoding" | "prepared" | "stored" | "completed";
+
 /** What happens, as the stages tell it. They know nothing of logs and metrics; `telemetry` listens. */
 export type CardbatchEvent =
   | { readonly type: "enqueued"; readonly count: number }
+  | { readonly type: "step"; readonly step: Step; readonly request: string }
   | { readonly type: "job-started"; readonly waitedMs: number }
   | { readonly type: "turn-taken"; readonly provider: ProviderName; readonly waitedMs: number }
   | {

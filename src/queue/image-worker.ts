@@ -78,6 +78,7 @@ export function createImageWorker(
 ): ImageWorker {
   const process = async (job: Job, token: string | undefined): Promise<void> => {
     const startedAt = performance.now();
+    deps.emit({ type: "step", step: "taken", request: job.id ?? "" });
     const finish = async (record: OutcomeRecord, destination: string | null, batch: Batch): Promise<void> => {
       await deps.publish(record, destination ?? batch.destination, batch.generation);
       deps.emit({ type: "finished", record, durationMs: performance.now() - startedAt });
@@ -146,6 +147,7 @@ export function createImageWorker(
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
   });
+  worker.on("completed", (job) => deps.emit({ type: "step", step: "completed", request: job.id ?? "" }));
   reportErrors(worker, deps.emit);
   return { close: () => worker.close() };
 }

@@ -82,6 +82,8 @@ export function logEvent(logger: Logger, event: CardbatchEvent): void {
     case "fault":
       logger.warn({ where: event.where, err: event.error }, "fault");
       break;
+    case "step":
+      break;
     case "enqueued":
     case "job-started":
     case "turn-taken":

@@ -34,7 +34,7 @@ export type FatesByProvider = Readonly<Partial<Record<ProviderName, CallFates>>>
 
 /** A price as it is set aside: never less than it is. */
 export function priceInMicros(price: number): number {
-  return Math.ceil(price * MICROS - 1e-6);
+  return Math.max(Math.ceil(price * MICROS - 1e-6), 0);
 }
 
 /** A budget as it is kept: never more than it is. */

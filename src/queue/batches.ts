@@ -68,7 +68,10 @@ export interface Batches {
   /** Whether each request still has to be enqueued; found grows by those never seen before. */
   admit(batch: Batch, pages: readonly Admission[], trust?: Trust): Promise<boolean[]>;
   setFed(name: string, fed: boolean): Promise<void>;
-  /** Adds calls that lines of an earlier run tell of, when the accounts themselves were lost. */
+  /**
+   * Adds calls that lines of an earlier run tell of, when the accounts themselves were lost. What became of those that are
+   * not among the billable ones nobody knows any more: they are uncertain.
+   */
   addCalls(name: string, provider: ProviderName, calls: number, billable: number): Promise<void>;
   counts(name: string): Promise<BatchCounts>;
   /** Forgets its requests and what became of them, for a sink that starts from nothing; answers and calls stay. */
@@ -125,8 +128,11 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     },
     setFed: async (name, fed) => void (await redis.hset(keys.batch(name), "fed", fed ? "1" : "0")),
     addCalls: async (name, provider, calls, billable) => {
-      await redis.hincrby(keys.batch(name), callField(provider), calls);
-      await redis.hincrby(keys.batch(name), billableField(provider), billable);
+      const rest = provider === "local" ? freeField(provider) : uncertainField(provider);
+      const batch = keys.batch(name);
+      await redis.hincrby(batch, callField(provider), calls);
+      await redis.hincrby(batch, billableField(provider), billable);
+      if (calls > billable) await redis.hincrby(batch, rest, calls - billable);
     },
     counts: async (name) => toCounts(await redis.hgetall(keys.batch(name))),
     reset: async (name) => {

@@ -3,6 +3,7 @@ import type { RunProgress } from "../../src/app/run-batch.js";
 import { createProgress } from "../../src/cli/progress.js";
 import type { BatchCounts } from "../../src/domain/batch.js";
 import type { CallResult, CardbatchEvent } from "../../src/domain/events.js";
+import { NO_MONEY } from "../helpers/money.js";
 import { fakeTerminal } from "./fake-terminal.js";
 
 function progressOf(
@@ -18,6 +19,7 @@ function progressOf(
       pending: found - done,
       stale: 0,
       providers: {},
+      money: NO_MONEY,
       fed: true,
       ...more,
     },

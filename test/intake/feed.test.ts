@@ -14,6 +14,7 @@ const BATCH: Batch = {
   thresholds: { huawei: 0.9, shiliuai: 0.9, local: 0.9 },
   generation: "1",
   refreshSinceMs: 0,
+  window: null,
 };
 const KEY: ImageKey = `sha256:${"0".repeat(64)}`;
 const image = (name: string, ref: string | null = null): Listed => ({

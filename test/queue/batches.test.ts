@@ -139,12 +139,13 @@ describe("a batch that is forgotten", () => {
     await record(batch, 2, "failed");
     await batches.addCalls("reset", "huawei", 7, 5);
     await batches.reset("reset");
-    expect(await batches.counts("reset")).toEqual({
+    expect(await batches.counts("reset")).toMatchObject({
       found: 0,
       outcomes: { accepted: 0, review: 0, rejected: 0, failed: 0, duplicate: 0 },
       pending: 0,
       stale: 0,
-      providers: { huawei: { calls: 7, billableCalls: 5, uncertainCalls: 0 } },
+      providers: { huawei: { calls: 7, billableCalls: 5, uncertainCalls: 2 } },
+      money: { underWay: 0 },
       fed: false,
     });
     expect(await batches.admit(batch, [page("reset", 2)])).toEqual([true]);
@@ -166,4 +167,26 @@ test("which sink a batch is recorded for", async () => {
   expect(await batches.sink("sink")).toBeNull();
   await batches.setSink("sink", "s1");
   expect(await batches.sink("sink")).toBe("s1");
+});
+
+describe("the terms of a batch", () => {
+  const NIGHT = { from: 22 * 60, to: 6 * 60, tz: "Asia/Shanghai" };
+
+  test("stay as they are until others are given, and go when they are taken away", async () => {
+    const terms = { maxCalls: 5, budget: 2_000_000, prices: { huawei: 300_000 }, window: NIGHT };
+    expect(await open("terms", { terms })).toMatchObject({ window: NIGHT });
+    expect(await open("terms")).toMatchObject({ window: NIGHT });
+    const limits = { maxCalls: 5, budget: 2_000_000 };
+    expect(await batches.counts("terms")).toMatchObject({ money: { limits, prices: { huawei: 300_000 } } });
+    expect(await open("terms", { terms: { maxCalls: 9, budget: null, window: null } })).toMatchObject({ window: null });
+    expect(await batches.counts("terms")).toMatchObject({ money: { limits: { maxCalls: 9, budget: null } } });
+    expect((await batches.get("terms"))?.window).toBeNull();
+  });
+
+  test("do not open its outcomes anew", async () => {
+    const before = await open("same terms");
+    expect(await open("same terms", { terms: { maxCalls: 1, window: NIGHT } })).toMatchObject({
+      generation: before.generation,
+    });
+  });
 });

@@ -20,6 +20,7 @@ const BATCH = {
   sources: [],
   generation: "1",
   refreshSinceMs: 0,
+  window: null,
 } as const;
 
 test("what a killed worker had in its hands runs elsewhere within 10 s, however often that happens, and never fails", async () => {

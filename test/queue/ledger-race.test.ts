@@ -45,6 +45,7 @@ test("processes that race for one page: one call at a time, none after an answer
             imageKey,
             page: 0,
             outcomeMayStand: true,
+            isUrgent: false,
           } as const;
           for (const end of life) {
             const claim = await step(() => ledger.claim(key, context));
@@ -52,21 +53,27 @@ test("processes that race for one page: one call at a time, none after an answer
             if (claim.kind !== "claimed") continue;
             expect(vendor.answered).toBe(0);
             const pace = keys.pace("huawei", "race");
-            await step(() => ledger.markSent(key, { batch: name, provider: "huawei", pace }, LONG_MS));
+            const { held } = claim;
+            const departure = await step(() =>
+              ledger.markSent(held, { batch, provider: "huawei", pace, slot: null }, LONG_MS),
+            );
+            expect(departure.kind).toBe("go");
             expect(++vendor.calling).toBe(1);
             if (end !== "not sent") vendor.calls++;
             await step(async () => vendor.calling--);
             switch (end) {
               case "answered":
                 vendor.answered++;
-                await step(() => ledger.store(key, Buffer.from("answer"), { ...account, notSent: false }, 0));
+                await step(() =>
+                  ledger.store(held, Buffer.from("answer"), { ...account, answered: true, notSent: false }, 0),
+                );
                 break;
               case "died":
                 vendor.died++;
                 await redis.del(keys.owner(presence));
                 return;
               default:
-                await step(() => ledger.release(key, { ...account, notSent: end === "not sent" }));
+                await step(() => ledger.release(held, { ...account, answered: false, notSent: end === "not sent" }));
             }
           }
         };

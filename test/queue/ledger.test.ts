@@ -7,23 +7,17 @@ import { createBatches } from "../../src/queue/batches.js";
 import { createLedger } from "../../src/queue/ledger.js";
 import { createRecorder } from "../../src/queue/recorder.js";
 import { imageKeyOf, requestOf } from "../helpers/image-keys.js";
+import { startLedgerProcess } from "../helpers/ledger-process.js";
 import { recordOf } from "../helpers/records.js";
 import { openTestRedis } from "../helpers/redis.js";
 
 const { redis, keys } = openTestRedis();
 const batches = createBatches(redis, keys);
 const THRESHOLDS = { huawei: 0.9, shiliuai: 0.9, local: 0.9 };
-const PACE = keys.pace("huawei", "account");
 const LONG_MS = 60_000;
 const ANSWER = Buffer.from("an answer, with | and \0 in it");
 
-/** A process that holds a ledger; alive until it is killed. */
-async function startProcess(name: string) {
-  const presence = `${name}/1/${Math.random()}`;
-  await redis.set(keys.owner(presence), "1");
-  const ledger = createLedger(redis, keys, { presence, retentionMs: LONG_MS });
-  return { ...ledger, kill: () => redis.del(keys.owner(presence)) };
-}
+const startProcess = (name: string) => startLedgerProcess(redis, keys, name);
 
 function openBatch(name: string, more: { providers?: ProviderName[]; refresh?: boolean; threshold?: number } = {}) {
   const { providers = ["huawei"], refresh = false, threshold = 0.9 } = more;
@@ -41,12 +35,14 @@ function wish(batch: Batch, name: string, provider: ProviderName = "huawei"): Cl
     imageKey: image,
     page: 0,
     outcomeMayStand: true,
+    isUrgent: false,
   };
 }
 
 const account = (batch: string, more: Partial<CallAccount> = {}): CallAccount => ({
   batch,
   provider: "huawei",
+  answered: false,
   billable: false,
   uncertain: false,
   notSent: false,
@@ -119,7 +115,7 @@ describe("the first answer", () => {
 
   test("is forgotten after its retention", async () => {
     const ledger = createLedger(redis, keys, { presence: "p", retentionMs: 1 });
-    await ledger.store(key, ANSWER, null, 0);
+    await ledger.store({ key, ticket: "p#1" }, ANSWER, null, 0);
     await expect.poll(() => redis.exists(keys.answer(key))).toBe(0);
   });
 
@@ -153,7 +149,7 @@ describe("a claim whose process died", () => {
     const [first, second] = [await startProcess("first"), await startProcess("second")];
     const other = await openBatch(`${batch.name}-other`);
     await first.claim(key, wish(batch, "a"));
-    await first.markSent(key, { batch: batch.name, provider: "huawei", pace: PACE }, deadlineMs);
+    await first.markSent(key, batch, { deadlineMs });
     if (dies) await first.kill();
     expect(await second.claim(key, wish(other, "b"))).toMatchObject({ kind: "claimed" });
     expect(await second.claim(key, wish(other, "c"))).toEqual({ kind: "busy" });
@@ -180,19 +176,18 @@ describe("the accounts", () => {
   ])("of %s", async (_, came, expected) => {
     const process = await startProcess("one");
     await process.claim(key, wish(batch, "a"));
-    expect(await process.markSent(key, { batch: batch.name, provider: "huawei", pace: PACE }, LONG_MS)).toBe(0);
+    expect(await process.markSent(key, batch)).toBe("go");
     await process.release(key, account(batch.name, came));
     expect(await countsOf(batch.name)).toEqual(expected);
   });
 
-  test("tell of no call while the provider is on hold", async () => {
+  test.each([
+    ["is late", { latestUs: 0, epoch: 0 }],
+    ["belongs to another pace", { latestUs: Number.MAX_SAFE_INTEGER, epoch: 7 }],
+  ])("tell of no call whose slot %s", async (_, more) => {
     const process = await startProcess("one");
     await process.claim(key, wish(batch, "a"));
-    const pace = keys.pace("huawei", "held");
-    await redis.hset(pace, "holdUntil", String((await timeUs()) + 5e6));
-    const waitMs = await process.markSent(key, { batch: batch.name, provider: "huawei", pace }, LONG_MS);
-    expect(waitMs).toBeGreaterThan(0);
-    expect(waitMs).toBeLessThanOrEqual(5001);
+    expect(await process.markSent(key, batch, { slot: { atUs: 0, isProbe: false, ...more } })).toBe("void");
     expect(await countsOf(batch.name)).toEqual([0, 0, 0]);
     await process.release(key, null);
     expect(await process.claim(key, wish(batch, "a"))).toMatchObject({ kind: "claimed" });

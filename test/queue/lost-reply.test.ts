@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Batch } from "../../src/domain/batch.js";
+import type { CallAccount } from "../../src/domain/ledger.js";
 import { type Batches, createBatches } from "../../src/queue/batches.js";
 import { createLedger } from "../../src/queue/ledger.js";
 import { openPresence } from "../../src/queue/presence.js";
 import { createRecorder } from "../../src/queue/recorder.js";
 import type { Redis } from "../../src/queue/redis.js";
 import { imageKeyOf, requestOf } from "../helpers/image-keys.js";
+import { startLedgerProcess } from "../helpers/ledger-process.js";
 import { type LossyProxy, openLossyProxy } from "../helpers/lossy-proxy.js";
 import { recordOf } from "../helpers/records.js";
 import { openTestRedis } from "../helpers/redis.js";
@@ -49,28 +51,31 @@ const wish = () => ({
   imageKey: imageKeyOf("a"),
   page: 0,
   outcomeMayStand: true,
+  isUrgent: false,
 });
 
 test("a claim is had, and not held against the one who asked", async () => {
   const ledger = createLedger(redis, keys, { presence: "p", retentionMs: 60_000 });
   await redis.set(keys.owner("p"), "1");
-  await ledger.release("warm", null);
+  await ledger.release({ key: "warm", ticket: "" }, null);
   await ledger.claim("first", wish());
   expect(await losingReply(() => ledger.claim("k", wish()))).toMatchObject({ kind: "claimed" });
   expect(await ledger.claim("k", wish())).toEqual({ kind: "busy" });
 });
 
-test("a call is counted once", async () => {
-  const ledger = createLedger(redis, keys, { presence: "q", retentionMs: 60_000 });
-  await redis.set(keys.owner("q"), "1");
-  const account = { batch: "b", provider: "huawei", pace: keys.pace("huawei", "") } as const;
-  const callsOf = async () => (await batches.counts("b")).providers.huawei?.calls ?? 0;
-  await ledger.claim("k1", wish());
-  await ledger.markSent("k1", account, 1000);
-  const before = await callsOf();
-  await ledger.claim("k2", wish());
-  await losingReply(() => ledger.markSent("k2", account, 1000));
-  expect(await callsOf()).toBe(before + 1);
+test("a call is counted once, and so is what it came to", async () => {
+  const process = await startLedgerProcess(redis, keys, "q");
+  const fates = async () => (await batches.counts("b")).providers.huawei;
+  const account = { batch: "b", provider: "huawei", answered: true, billable: true, uncertain: false, notSent: false };
+  await process.claim("k1", wish());
+  await process.markSent("k1", batch);
+  await process.store("k1", Buffer.from("answer"), account as CallAccount);
+  const before = await fates();
+  await process.claim("k2", wish());
+  expect(await losingReply(() => process.markSent("k2", batch))).toBe("go");
+  expect(await fates()).toMatchObject({ calls: (before?.calls ?? 0) + 1, billableCalls: before?.billableCalls });
+  await losingReply(() => process.store("k2", Buffer.from("answer"), account as CallAccount));
+  expect(await fates()).toMatchObject({ billableCalls: (before?.billableCalls ?? 0) + 1, uncertainCalls: 0 });
 });
 
 test("an outcome is recorded once, and its line stays", async () => {

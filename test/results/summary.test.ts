@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { BatchCounts } from "../../src/domain/batch.js";
 import { checkAccounts, countFailures, type SummaryInput, summarize, writeSummary } from "../../src/results/summary.js";
+import { NO_MONEY } from "../helpers/money.js";
 import { recordOf } from "../helpers/records.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
@@ -15,6 +16,7 @@ const counts: BatchCounts = {
     huawei: { calls: 20, billableCalls: 15, uncertainCalls: 2 },
     local: { calls: 3, billableCalls: 0, uncertainCalls: 0 },
   },
+  money: NO_MONEY,
   fed: true,
 };
 const nothing: BatchCounts = {
@@ -23,6 +25,7 @@ const nothing: BatchCounts = {
   pending: 0,
   stale: 0,
   providers: {},
+  money: NO_MONEY,
   fed: false,
 };
 const input: SummaryInput = {

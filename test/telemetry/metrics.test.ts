@@ -3,6 +3,7 @@ import { ProviderError } from "../../src/domain/errors.js";
 import type { CardbatchEvent } from "../../src/domain/events.js";
 import type { OutcomeRecord, RecordCard } from "../../src/domain/record.js";
 import { createMetrics } from "../../src/telemetry/metrics.js";
+import { NO_MONEY } from "../helpers/money.js";
 import { recordOf } from "../helpers/records.js";
 
 /** The samples of the text format, by name and labels. */
@@ -116,7 +117,7 @@ test("waits, writes and the rest", async () => {
 test("a batch, set as it stands", async () => {
   const metrics = createMetrics("1.2.3");
   const outcomes = { accepted: 5, review: 1, rejected: 0, failed: 2, duplicate: 1 };
-  metrics.setBatch({ found: 12, outcomes, pending: 3, stale: 0, providers: {}, fed: true });
+  metrics.setBatch({ found: 12, outcomes, pending: 3, stale: 0, providers: {}, money: NO_MONEY, fed: true });
   metrics.setAllowedRate("huawei", 20);
   metrics.countScrubbed(2);
   const samples = await samplesOf(metrics);

@@ -3,6 +3,7 @@ import { huaweiWays, onlyWay, shiliuaiWays } from "../config/vendor-auth.js";
 import type { ProviderName } from "../domain/answer.js";
 import type { CardEngine } from "../domain/card-engine.js";
 import { ConfigError } from "../domain/errors.js";
+import type { CallLimits } from "../domain/pace.js";
 import type { OcrProvider } from "../domain/provider.js";
 import type { HttpClient } from "../providers/http-client.js";
 import { createHuaweiProvider } from "../providers/huawei/huawei-provider.js";
@@ -45,16 +46,32 @@ export function buildProvider(name: ProviderName, config: Config, parts: Provide
   }
 }
 
-/** Calls a second that the account allows; null: nothing limits it. */
-export function rateOf(name: ProviderName, settings: ProviderConfig): number | null {
-  return settings.rate ?? (name === "local" ? null : DEFAULT_VENDOR_RATE);
+/** What the account allows; null: nothing limits it. */
+export function limitsOf(name: ProviderName, { rate, inFlight }: ProviderConfig): CallLimits | null {
+  const toldNothing = { perSecond: DEFAULT_VENDOR_RATE, perMinute: null, perDay: null };
+  if (rate === undefined && name === "local") return null;
+  return { ...(rate ?? toldNothing), inFlight: inFlight ?? null };
+}
+
+/** For people: a provider and how fast it is called. */
+export function describeRate(name: ProviderName, settings: ProviderConfig): string {
+  const limits = limitsOf(name, settings);
+  if (limits === null) return name;
+  const { perSecond, perMinute, perDay } = limits;
+  const parts = [
+    perSecond === "auto" ? "as many calls/s as it allows" : `${Math.round(perSecond * 100) / 100} calls/s`,
+    ...(perMinute === null ? [] : [`${perMinute}/min`]),
+    ...(perDay === null ? [] : [`${perDay}/day`]),
+  ];
+  return `${name} at ${parts.join(", ")}${settings.rate === undefined ? " (the default)" : ""}`;
 }
 
 /** Calls that one process keeps in flight: enough for a vendor that takes two seconds to answer. */
 export function concurrencyOf(name: ProviderName, settings: ProviderConfig, threads: number): number {
   if (settings.concurrency !== undefined) return settings.concurrency;
   if (name === "local") return threads + 1;
-  return Math.min(256, Math.max(32, Math.ceil(2 * (rateOf(name, settings) ?? DEFAULT_VENDOR_RATE))));
+  const perSecond = limitsOf(name, settings)?.perSecond;
+  return Math.min(256, Math.max(32, perSecond === "auto" ? 128 : Math.ceil(2 * (perSecond ?? DEFAULT_VENDOR_RATE))));
 }
 
 function missing(setting: string, example: string): ConfigError {

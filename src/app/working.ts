@@ -26,7 +26,7 @@ import type { ReadableRoots } from "../recognition/resolve-reference.js";
 import { judge } from "../verify/judge.js";
 import { normalizeAnswer } from "../verify/normalize-answer.js";
 import { openFolders, rememberedRoots } from "./folder-names.js";
-import { buildProvider, concurrencyOf, rateOf } from "./providers.js";
+import { buildProvider, concurrencyOf, limitsOf } from "./providers.js";
 import { thresholdsOf } from "./thresholds.js";
 
 const DAY_MS = 24 * 3600_000;
@@ -96,10 +96,10 @@ async function openLanes(app: App, { providers }: WorkingOptions): Promise<Reado
   for (const name of PROVIDER_NAMES) {
     const provider = tryBuild(() => buildProvider(name, app.config, parts), providers.includes(name));
     if (provider === null) continue;
-    const rate = rateOf(name, app.config[name]);
+    const limits = limitsOf(name, app.config[name]);
     const { burst, timeoutMs } = app.config[name];
-    const paceOptions = { provider: name, account: provider.account, burst, presence: app.presence.id };
-    const pace = rate === null ? null : await createPace(app.redis, app.keys, { ...paceOptions, rate });
+    const paceOptions = { provider: name, account: provider.account, burst, timeoutMs, presence: app.presence.id };
+    const pace = limits === null ? null : await createPace(app.redis, app.keys, { ...paceOptions, limits });
     const { sealAnswer, openAnswer } = app.vault;
     const dispatcher = createDispatcher(
       { provider, pace, timeoutMs },

@@ -1,5 +1,9 @@
 import type { RunProgress } from "../app/run-batch.js";
+import type { BatchCounts } from "../domain/batch.js";
 import type { CardbatchEvent } from "../domain/events.js";
+import type { PaceChange } from "../domain/pace.js";
+import { amountText } from "../domain/money.js";
+import type { CallWindow } from "../domain/window.js";
 import { count, duration } from "./format.js";
 import { createPaint, type Terminal } from "./terminal.js";
 
@@ -54,7 +58,7 @@ function left({ counts }: RunProgress): number {
 }
 
 function describe(progress: RunProgress, meter: Meter, waitingFor: string | null): string[] {
-  const { counts, feed, allowedRate } = progress;
+  const { counts, feed, allowedRate, closedUntilMs, window } = progress;
   const total = counts.fed ? count(counts.found) : `${count(counts.found)}+`;
   const { accepted, review, rejected, failed, duplicate } = counts.outcomes;
   const outcomes = Object.entries({ accepted, review, rejected, failed, duplicate })
@@ -68,9 +72,29 @@ function describe(progress: RunProgress, meter: Meter, waitingFor: string | null
   ];
   const remainingMs = counts.fed ? estimate(left(progress), meter.pagesPerSecond() ?? allowedRate) : null;
   if (remainingMs !== null) parts.push(`about ${duration(remainingMs)} left`);
+  parts.push(...describeMoney(counts));
   if (!counts.fed && !feed.waiting) parts.push("listing");
+  if (closedUntilMs !== null && window !== null) parts.push(describeWindow(window, closedUntilMs));
   if (waitingFor !== null) parts.push(waitingFor);
   return parts;
+}
+
+/** Where there are neither prices nor limits there is nothing to say. */
+function describeMoney({ money, providers }: BatchCounts): string[] {
+  const { maxCalls, budget } = money.limits;
+  const billable = Object.values(providers).reduce((sum, its) => sum + its.billableCalls, 0);
+  const cost = money.cost > 0 || budget !== null ? [`cost ${amountText(money.cost)}${ofLimit(budget, amountText)}`] : [];
+  const calls = maxCalls === null ? [] : [`${count(billable)}${ofLimit(maxCalls, count)} billable calls`];
+  return [...cost, ...calls, ...(money.spent ? ["no call left in the limits"] : [])];
+}
+
+function ofLimit(limit: number | null, text: (value: number) => string): string {
+  return limit === null ? "" : ` of ${text(limit)}`;
+}
+
+function describeWindow({ tz }: CallWindow, opensAtMs: number): string {
+  const clock = new Intl.DateTimeFormat("en", { timeZone: tz, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return `outside the window until ${clock.format(opensAtMs)} (${tz})`;
 }
 
 /** Null: nothing is left, or nothing can be said because nothing moves. */
@@ -124,9 +148,8 @@ function createWaiting(startedAtMs: number) {
   let lastAnswerMs = startedAtMs;
   return {
     observe: (event: CardbatchEvent, atMs: number) => {
-      if (event.type === "held") {
-        const text = `${event.provider} asked for a pause of ${duration(event.forMs)}`;
-        pause = { text, untilMs: atMs + event.forMs };
+      if (event.type === "pace-changed") {
+        pause = describeChange(event.provider, event.change, atMs);
       } else if (event.type === "put-back" && TROUBLE.has(event.code)) {
         trouble = event.code;
       } else if (event.type === "called" && !TROUBLE.has(event.result)) {
@@ -140,6 +163,18 @@ function createWaiting(startedAtMs: number) {
       return trouble === null || silenceMs < SILENCE_MS ? null : `${trouble} for ${duration(silenceMs)}, trying again`;
     },
   };
+}
+
+function describeChange(provider: string, change: NonNullable<PaceChange>, atMs: number) {
+  switch (change.kind) {
+    case "lowered":
+      if (change.heldMs === 0) return null;
+      return { text: `${provider} asked for a pause of ${duration(change.heldMs)}`, untilMs: atMs + change.heldMs };
+    case "breaker-opened":
+      return { text: `${provider} answers nobody (${change.code}), looking again`, untilMs: atMs + change.heldMs };
+    case "breaker-closed":
+      return null;
+  }
 }
 
 const TROUBLE: ReadonlySet<string> = new Set(["provider-unavailable", "provider-timeout", "provider-connection"]);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { rateOf } from "../app/providers.js";
+import { describeRate } from "../app/providers.js";
 import { startWorking } from "../app/working.js";
 import { openApp } from "../app.js";
 import { PROVIDER_NAMES } from "../domain/answer.js";
@@ -7,9 +7,6 @@ import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { addRunOptions, applyRunOptions, namedProviders, type RunOptions } from "./run-options.js";
-
-/** How long a worker leaves a stopped provider alone before it looks again. */
-const PROBE_MS = 3600_000;
 
 export function addWorker(program: Command, context: Context, exit: (code: number) => void): void {
   addRunOptions(program.command("worker"))
@@ -27,17 +24,10 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
     await startMetricsServer(config, app.metrics, app.defer, terminal.message);
     const working = await startWorking(app, { providers, concurrency: options.concurrency ?? null, stop });
     const usable = PROVIDER_NAMES.filter((name) => working.dispatcher(name) !== null);
-    const paces = usable.map((name) => {
-      const rate = rateOf(name, config[name]);
-      return rate === null ? name : `${name} at ${rate} calls/s`;
-    });
+    const paces = usable.map((name) => describeRate(name, config[name]));
     terminal.message(`working, ${working.concurrency} images at a time: ${paces.join(", ")}; Redis: ${app.redisHow}`);
-    const probe = setInterval(() => {
-      for (const name of usable) working.dispatcher(name)?.resume();
-    }, PROBE_MS);
     if (!stop.soft.aborted)
       await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
-    clearInterval(probe);
     await working.close();
     terminal.message("stopped; what was under way is finished");
     return EXIT.ok;

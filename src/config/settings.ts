@@ -1,4 +1,7 @@
 import { z } from "zod";
+import type { CallLimits } from "../domain/pace.js";
+
+export type CallRates = Omit<CallLimits, "inFlight">;
 
 const text = z.string().min(1, "is empty");
 
@@ -16,11 +19,40 @@ const list = z.preprocess(
   z.array(z.string("takes text, several separated by commas"), "takes text, several separated by commas"),
 );
 
-/** Calls a second, as `20` or `20/s`. */
-export const rateSchema = z.preprocess(
-  (value) => (typeof value === "string" && /^\d+(\.\d+)?(\/s)?$/.test(value) ? Number.parseFloat(value) : value),
-  z.number("a rate is a number of calls a second, such as 20 or 20/s").positive().max(10_000),
-);
+const RATE_FORMS =
+  "takes calls a second such as 20 or 20/s, and others beside it, such as 20/s,600/min,50000/day; or auto";
+
+/** How fast an account may be called: `20`, `20/s,600/min,50000/day`, `auto`, `auto,50000/day`. */
+export const rateSchema = z.union([z.number(), z.string()], RATE_FORMS).transform((value, context): CallRates => {
+  const rates: NamedRates | null = typeof value === "number" ? { perSecond: value } : parseRates(value);
+  const isPossible = rates !== null && Object.values(rates).every((amount) => amount === "auto" || amount > 0);
+  if (!isPossible || (typeof rates.perSecond === "number" && rates.perSecond > MOST_PER_SECOND)) {
+    context.addIssue({ code: "custom", message: RATE_FORMS });
+    return z.NEVER;
+  }
+  const { perSecond, perMinute = null, perDay = null } = rates;
+  return { perSecond: perSecond ?? (perMinute === null ? "auto" : perMinute / 60), perMinute, perDay };
+});
+
+const MOST_PER_SECOND = 10_000;
+const UNITS = { s: "perSecond", min: "perMinute", day: "perDay" } as const;
+
+interface NamedRates {
+  perSecond?: number | "auto";
+  perMinute?: number;
+  perDay?: number;
+}
+
+function parseRates(text: string): NamedRates | null {
+  const rates: NamedRates = {};
+  for (const part of text.split(",")) {
+    const [, amount, unit = "s"] = /^\s*(\d+(?:\.\d+)?)(?:\/(s|min|day))?\s*$/.exec(part) ?? [];
+    if (part.trim() === "auto") rates.perSecond = "auto";
+    else if (amount === undefined) return null;
+    else rates[UNITS[unit as keyof typeof UNITS]] = Number(amount);
+  }
+  return rates;
+}
 
 /** A setting: its environment variable beside its type, default and bounds. Secrets may also come from `<env>_FILE`. */
 function setting<S extends z.ZodType>(env: string, schema: S, description: string): S {
@@ -45,6 +77,11 @@ function providerSettings(name: "HUAWEI" | "SHILIUAI" | "LOCAL") {
       env("CONCURRENCY"),
       numeric(whole.min(1).max(1000)).optional(),
       "calls in flight in one process",
+    ),
+    inFlight: setting(
+      env("IN_FLIGHT"),
+      numeric(whole.min(1).max(100_000)).optional(),
+      "calls in flight in all processes together",
     ),
     timeoutMs: setting(
       env("TIMEOUT_MS"),

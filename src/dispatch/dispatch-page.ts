@@ -1,16 +1,18 @@
 import { type AnswerKey, answerKey, type StoredAnswer } from "../domain/answer.js";
 import type { Dispatched, Dispatcher, PageToRead, StopSignals } from "../domain/dispatcher.js";
-import { CancelledError, CardbatchError, ProviderError } from "../domain/errors.js";
+import { CancelledError, CardbatchError, OUTAGE_CODES, ProviderError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
-import type { AnswerLedger, CallAccount, Departure, HeldPage } from "../domain/ledger.js";
-import type { Pace } from "../domain/pace.js";
+import type { AnswerLedger, CallAccount, CallToSend, Departure, HeldPage } from "../domain/ledger.js";
+import type { CallReport, Pace, Slot } from "../domain/pace.js";
 import type { EncodedCall, OcrProvider } from "../domain/provider.js";
 import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
 import { createCredentialRenewal } from "./credentials.js";
 import { createFirstCallGate } from "./first-call-gate.js";
 
-/** How long the whole fleet leaves a vendor alone that throttles without saying for how long. */
-const DEFAULT_HOLD_MS = 1000;
+/** A provider that somebody has to do something about is looked at again after this. */
+const STOPPED_MS = 3600_000;
+/** Nobody prepares a page for a provider that takes no calls for longer than this. */
+const LONGEST_WAIT_MS = 6000;
 /** A call of a dead process is given this much longer than its timeout before somebody else may call. */
 const DEADLINE_MARGIN_MS = 2000;
 
@@ -34,7 +36,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   const { ledger } = deps;
   const gate = createFirstCallGate();
   const credentials = createCredentialRenewal(provider);
-  let stopped: ProviderError | null = null;
+  let stopped: { readonly error: ProviderError; readonly untilMs: number } | null = null;
 
   const dispatch = async (page: PageToRead, stop: StopSignals): Promise<Dispatched> => {
     const key = answerKey(page.imageKey, page.page, provider.name, provider.answerOptions);
@@ -68,6 +70,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     let encoded: EncodedCall;
     try {
       refuseWhenStopped(stop.soft);
+      refuseWhenHeld();
       await provider.authorize(stop.soft);
       encoded = provider.encode(await page.prepare());
       deps.emit({ type: "step", step: "prepared", request: page.request });
@@ -79,11 +82,12 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   };
 
   const callInTurn = async (held: HeldPage, encoded: EncodedCall, page: PageToRead, stop: StopSignals) => {
+    let slot: Slot | null;
     try {
-      await waitForTurn(held, page, stop.soft);
+      slot = await waitForTurn(held, page, stop.soft);
     } catch (error) {
       await ledger.release(held, null);
-      throw error;
+      throw noteStop(error);
     }
     const epoch = credentials.epoch();
     const startedAt = performance.now();
@@ -96,52 +100,66 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       page.onCall();
       deps.emit(calledEvent(account, performance.now() - startedAt, end));
     }
-    if ("error" in end) return settleError(held, page, end.error, account, epoch, stop.soft);
+    if ("error" in end) return settleError(held, page, { error: end.error, account, epoch, slot }, stop.soft);
     credentials.worked(epoch);
     const { answer } = end;
-    return store(held, page, { kind: "answer", answer, request: page.request, calls: page.calls() }, account);
+    const stored = await store(
+      held,
+      page,
+      { kind: "answer", answer, request: page.request, calls: page.calls() },
+      account,
+    );
+    await report(slot, { kind: "ok" });
+    return stored;
   };
 
   /** Comes back at the moment to send, marked as sent and counted. */
-  const waitForTurn = async (held: HeldPage, page: PageToRead, signal: AbortSignal): Promise<void> => {
+  const waitForTurn = async (held: HeldPage, page: PageToRead, signal: AbortSignal): Promise<Slot | null> => {
     const call = { batch: page.batch, provider: provider.name, pace: lane.pace?.key ?? "" };
     const startedAt = performance.now();
-    let departure: Departure;
-    do {
+    for (;;) {
       refuseWhenStopped(signal);
-      await lane.pace?.take(signal);
-      // Once more: much may have happened while this call waited.
-      refuseWhenStopped(signal);
-      departure = await ledger.markSent(held, call, lane.timeoutMs + DEADLINE_MARGIN_MS);
-    } while (departure.kind === "hold");
-    switch (departure.kind) {
-      case "spent":
-        throw budgetSpent();
-      case "closed":
-        throw new CardbatchError("outside-window", "the batch's window closed before the call's turn came");
-      case "lost":
-        throw inWork();
+      const slot = (await lane.pace?.take(signal, page.isUrgent)) ?? null;
+      const departure = await leave(held, { ...call, slot }, signal).catch(async (error) => {
+        await report(slot, { kind: "void" });
+        throw error;
+      });
+      if (departure.kind !== "go") await report(slot, { kind: "void" });
+      switch (departure.kind) {
+        case "go":
+          deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
+          return slot;
+        case "spent":
+          throw budgetSpent();
+        case "closed":
+          throw new CardbatchError("outside-window", "the batch's window closed before the call's turn came");
+        case "lost":
+          throw inWork();
+      }
     }
-    deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
+  };
+
+  const leave = (held: HeldPage, call: CallToSend, signal: AbortSignal): Promise<Departure> => {
+    // Once more: much may have happened while this call waited.
+    refuseWhenStopped(signal);
+    return ledger.markSent(held, call, lane.timeoutMs + DEADLINE_MARGIN_MS);
   };
 
   /** A refusal of this very image is its answer, to be kept; anything else lets go of the page and is passed on. */
   const settleError = async (
     held: HeldPage,
     page: PageToRead,
-    error: unknown,
-    account: CallAccount,
-    epoch: number,
+    { error, account, epoch, slot }: FailedCall,
     signal: AbortSignal,
   ): Promise<StoredAnswer> => {
+    const reported = report(slot, reportOf(error));
     if (error instanceof ProviderError && error.disposition === "fail") {
       return store(held, page, refusal(error, page), account);
     }
     await ledger.release(held, account);
-    if (!(error instanceof ProviderError)) throw error;
-    const { code, retryAfterMs, disposition } = error;
-    if (code === "provider-throttled" || retryAfterMs !== null) await hold(retryAfterMs ?? DEFAULT_HOLD_MS);
-    if (disposition === "refresh") {
+    const streak = await reported;
+    if (streak !== null) page.onFault(`${provider.name}:${streak}`);
+    if (error instanceof ProviderError && error.disposition === "refresh") {
       await credentials.refused(epoch, error, signal).catch((cause) => Promise.reject(noteStop(cause)));
     }
     throw noteStop(error);
@@ -149,23 +167,38 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
 
   const store = async (held: HeldPage, page: PageToRead, stored: StoredAnswer, account: CallAccount) => {
     await ledger.store(held, deps.sealAnswer(stored, held.key), account, page.batch.refreshSinceMs);
-    deps.emit({ type: "step", step: "stored", request: page.request });
     return stored;
   };
 
-  const hold = async (forMs: number) => {
-    await lane.pace?.hold(forMs);
-    deps.emit({ type: "held", provider: provider.name, forMs });
+  /** @returns the run of failures that this one belongs to. What cannot be reported is left to the next one. */
+  const report = async (slot: Slot | null, said: CallReport): Promise<string | null> => {
+    if (lane.pace === null || slot === null) return null;
+    const { change, streak } = await lane.pace.report(slot, said).catch(() => ({ change: null, streak: null }));
+    if (change !== null) deps.emit({ type: "pace-changed", provider: provider.name, change });
+    return streak;
   };
 
   const refuseWhenStopped = (signal: AbortSignal) => {
-    if (stopped !== null) throw stopped;
+    if (stopped !== null && Date.now() >= stopped.untilMs) {
+      stopped = null;
+      gate.close();
+    }
+    if (stopped !== null) throw stopped.error;
     if (signal.aborted) throw new CancelledError();
+  };
+
+  const refuseWhenHeld = () => {
+    const waiting = lane.pace?.state().waiting ?? null;
+    const waitMs = (waiting?.untilMs ?? 0) - Date.now();
+    if (waitMs < LONGEST_WAIT_MS) return;
+    throw new ProviderError("provider-held", `${provider.name} takes no calls for ${Math.ceil(waitMs / 1000)} s`, {
+      retryAfterMs: waitMs,
+    });
   };
 
   const noteStop = (error: unknown): unknown => {
     if (error instanceof ProviderError && error.disposition === "stop-provider" && stopped === null) {
-      stopped = error;
+      stopped = { error, untilMs: Date.now() + STOPPED_MS };
       deps.emit({ type: "provider-stopped", provider: provider.name, error });
     }
     return error;
@@ -174,12 +207,28 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   return {
     provider,
     dispatch,
-    stoppedBy: () => stopped,
-    resume: () => {
-      stopped = null;
-      gate.close();
-    },
+    stoppedBy: () => stopped?.error ?? null,
+    isOutage: (streak) => lane.pace !== null && streak === `${provider.name}:${lane.pace.state().outage}`,
   };
+}
+
+/** A call that brought no answer, and what it was made with. */
+interface FailedCall {
+  readonly error: unknown;
+  readonly account: CallAccount;
+  readonly epoch: number;
+  readonly slot: Slot | null;
+}
+
+/** What an error says of the provider as such. */
+function reportOf(error: unknown): CallReport {
+  if (!(error instanceof ProviderError)) return { kind: "void" };
+  const { code, disposition, retryAfterMs } = error;
+  if (code === "provider-throttled") return { kind: "throttled", retryAfterMs };
+  if (OUTAGE_CODES.has(code)) return { kind: "failed", code, retryAfterMs };
+  // Credentials are this process's own; what is wrong with the account is wrong for everybody.
+  if (code === "provider-credentials" || disposition === "refresh") return { kind: "void" };
+  return disposition === "stop-provider" ? { kind: "stopped", code } : { kind: "ok" };
 }
 
 function inWork(): CardbatchError {

@@ -24,6 +24,8 @@ export interface PageToRead {
   readonly calls: () => number;
   /** Called once for each call that went out, as soon as it has ended. */
   readonly onCall: () => void;
+  /** Called when a call met a fault of the provider; which run of failures without a success, of anybody's, it belongs to. */
+  readonly onFault: (streak: string) => void;
   /** Called once the page is ours to send, and not before: an answered page is not prepared. */
   readonly prepare: () => Promise<PreparedImage>;
 }
@@ -43,6 +45,6 @@ export interface Dispatcher {
   dispatch(page: PageToRead, stop: StopSignals): Promise<Dispatched>;
   /** Why no call is made at present; null while calls are made. */
   stoppedBy(): ProviderError | null;
-  /** Calls again after a stop: somebody corrected what was wrong, or it is time to look. */
-  resume(): void;
+  /** Whether a run of failures turned out to be an outage: then it says nothing of the pages it met. */
+  isOutage(streak: string): boolean;
 }

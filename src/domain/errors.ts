@@ -50,7 +50,10 @@ export const ERROR_CATALOGUE = {
   ),
   "image-in-work": entry("defer", "another worker is reading this very page; its answer will serve both"),
   "budget-spent": entry("defer", "run it again with a higher --max-calls or --budget to go on"),
-  "outside-window": entry("defer", "it goes on when the window opens; run it again with another --window to change that"),
+  "outside-window": entry(
+    "defer",
+    "it goes on when the window opens; run it again with another --window to change that",
+  ),
   "destination-full": entry("defer", "read the outcomes of this destination, or raise CARDBATCH_RESULTS_BACKLOG"),
 
   // The provider.
@@ -63,6 +66,7 @@ export const ERROR_CATALOGUE = {
   "provider-clock": entry("stop-provider", "set this machine's clock; signatures are valid for 15 minutes"),
   "provider-token": entry("refresh", "the token is no longer valid; it is renewed once where a password is configured"),
   "provider-throttled": entry("defer", "the vendor asked for a slower pace; the rate is held for the whole fleet"),
+  "provider-held": entry("defer", "the vendor asked for a pause, or answers nobody; calls go on by themselves"),
   "provider-unavailable": entry("retry", "the vendor has a fault; nothing to do but wait"),
   "provider-timeout": entry(
     "retry",
@@ -92,6 +96,17 @@ export const ERROR_CATALOGUE = {
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
 
 export const ERROR_CODES = Object.keys(ERROR_CATALOGUE) as readonly ErrorCode[];
+
+/** Faults of a provider, or of the way to it, that say nothing of the image. */
+export const OUTAGE_CODES: ReadonlySet<ErrorCode> = new Set([
+  "provider-unavailable",
+  "provider-timeout",
+  "provider-connection",
+]);
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return text in ERROR_CATALOGUE;
+}
 
 /** Facts that are safe to log: closed words, numbers, request ids. Never a card number, a path or a response body. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;

@@ -1,5 +1,6 @@
 import type { ProviderName } from "./answer.js";
 import type { CardbatchError, ErrorCode } from "./errors.js";
+import type { PaceChange } from "./pace.js";
 import type { OutcomeRecord } from "./record.js";
 
 /** How a call ended: with cards, without, or with an error of the catalogue. */
@@ -25,7 +26,7 @@ export type CardbatchEvent =
       readonly vendorCode: string | null;
       readonly requestId: string | null;
     }
-  | { readonly type: "held"; readonly provider: ProviderName; readonly forMs: number }
+  | { readonly type: "pace-changed"; readonly provider: ProviderName; readonly change: NonNullable<PaceChange> }
   | { readonly type: "provider-stopped"; readonly provider: ProviderName; readonly error: CardbatchError }
   | {
       readonly type: "put-back";

@@ -1,6 +1,7 @@
 import type { AnswerKey, ProviderName } from "./answer.js";
 import type { Batch } from "./batch.js";
 import type { ImageKey } from "./image.js";
+import type { Slot } from "./pace.js";
 import type { RequestId } from "./payload.js";
 
 /** Who asks the ledger, and about what. */
@@ -42,17 +43,14 @@ export type Claim =
 
 /**
  * - `go`: the call is marked as sent, counted, and its price set aside.
- * - `hold`: the provider is on hold for so long; ask again.
+ * - `void`: the slot is not valid any more; wait for another.
  * - `spent`: the batch's budget has no call left at present.
  * - `closed`: the batch's window has closed while the call waited.
  * - `lost`: the page is somebody else's by now, who is more urgent or took us for dead; its answer will serve both.
  */
-export type Departure =
-  | { readonly kind: "go" }
-  | { readonly kind: "hold"; readonly ms: number }
-  | { readonly kind: "spent" }
-  | { readonly kind: "closed" }
-  | { readonly kind: "lost" };
+export interface Departure {
+  readonly kind: "go" | "void" | "spent" | "closed" | "lost";
+}
 
 /** What a call came to, for the batch's accounts. */
 export interface CallAccount {
@@ -87,4 +85,6 @@ export interface CallToSend {
   readonly provider: ProviderName;
   /** The account's limit in Redis; "": none. */
   readonly pace: string;
+  /** Null where nothing limits. */
+  readonly slot: Slot | null;
 }

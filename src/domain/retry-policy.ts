@@ -8,9 +8,35 @@ export interface AttemptState {
   readonly calls: number;
   /** How often each fault was met, by `faultKey`. */
   readonly met: Readonly<Record<string, number>>;
+  /** The provider's run of failures that the last attempts were charged in, and how many; they come back if it was an outage. */
+  readonly charged?: { readonly streak: string; readonly attempts: number };
+  /** Attempts that an outage did not cost. */
+  readonly spared?: number;
 }
 
 export const FIRST_ATTEMPT: AttemptState = { attempts: 1, calls: 0, met: {} };
+
+/** The state with the attempts back that were charged before the provider was known to answer nobody. */
+export function refundOutage(state: AttemptState, isOutage: (streak: string) => boolean): AttemptState {
+  const { charged, ...rest } = state;
+  if (charged === undefined || !isOutage(charged.streak)) return state;
+  return { ...rest, attempts: state.attempts - charged.attempts, spared: (state.spared ?? 0) + charged.attempts };
+}
+
+/** The state to go on with after an error that was decided to be met again. */
+export function chargeAttempt(
+  state: AttemptState,
+  step: NextStep & { kind: "again" },
+  streak: string | null,
+): AttemptState {
+  if (step.isSpared) return { ...state, spared: (state.spared ?? 0) + 1 };
+  if (!step.costsAttempt) return state;
+  const { charged, ...rest } = state;
+  const next = { ...rest, attempts: state.attempts + 1 };
+  if (streak === null) return next;
+  const before = charged?.streak === streak ? charged.attempts : 0;
+  return { ...next, charged: { streak, attempts: before + 1 } };
+}
 
 /** What counts as the same fault met again: the vendor's own code where it gave one. */
 export function faultKey(error: CardbatchError): string {
@@ -42,6 +68,8 @@ export interface RetryPolicy {
   readonly stoppedMs: number;
   /** How long a job whose batch may not call at present is put off; it is woken when that changes. @unit milliseconds */
   readonly parkedMs: number;
+  /** So often an outage costs a request nothing: half an hour of being the only one to knock. After that it may be the image. */
+  readonly mostSpared: number;
 }
 
 export const RETRY_POLICY: RetryPolicy = {
@@ -52,50 +80,67 @@ export const RETRY_POLICY: RetryPolicy = {
   longestRetryAfterMs: 15 * 60_000,
   deferMs: 500,
   stoppedMs: 5000,
+  mostSpared: 120,
   parkedMs: 30_000,
 };
 
 /** What becomes of a request after an error. */
 export type NextStep =
   | { readonly kind: "fail" }
-  | { readonly kind: "again"; readonly delayMs: number; readonly costsAttempt: boolean };
+  | {
+      readonly kind: "again";
+      readonly delayMs: number;
+      readonly costsAttempt: boolean;
+      /** The provider answers nobody: that is no fault of the request. */
+      readonly isSpared: boolean;
+    };
 
 /**
  * Decides from the error's disposition and what the request has been through, this error included.
  * Backoff with full jitter: a random time up to the exponential bound (Brooker, "Exponential Backoff and Jitter", AWS 2015).
  * @param random 0 ≤ random() < 1
+ * @param isOutage the error was met while the provider answered nobody
  */
 export function nextStep(
   error: CardbatchError,
   state: AttemptState,
   random: () => number,
+  isOutage = false,
   policy = RETRY_POLICY,
 ): NextStep {
   const retryAfterMs = error instanceof ProviderError ? error.retryAfterMs : null;
-  if (PARKING.has(error.code)) return { kind: "again", delayMs: parkedFor(random, policy), costsAttempt: false };
+  if (PARKING.has(error.code)) return later(parkedFor(random, policy));
   switch (error.disposition) {
     case "fail":
       return { kind: "fail" };
     case "defer":
     case "refresh":
-      return { kind: "again", delayMs: deferral(retryAfterMs, random, policy), costsAttempt: false };
+      return later(deferral(retryAfterMs, random, policy));
     case "stop-provider":
-      return { kind: "again", delayMs: policy.stoppedMs, costsAttempt: false };
+      return later(policy.stoppedMs);
     case "retry": {
       const met = state.met[faultKey(error)] ?? 1;
       const mostMet =
         error instanceof ProviderError ? (error.maxAttempts ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-      if (state.attempts >= policy.maxAttempts || met >= mostMet) return { kind: "fail" };
       if (error.code === "provider-timeout" && met > policy.maxTimeouts) return { kind: "fail" };
+      if (isOutage && (state.spared ?? 0) < policy.mostSpared) {
+        return { ...later(deferral(retryAfterMs, random, policy)), isSpared: true };
+      }
+      if (state.attempts >= policy.maxAttempts || met >= mostMet) return { kind: "fail" };
       const bound = Math.min(policy.longestBackoffMs, policy.baseMs * 2 ** state.attempts);
       const backoffMs = Math.ceil(bound * random());
       return {
         kind: "again",
         delayMs: Math.max(backoffMs, Math.min(retryAfterMs ?? 0, policy.longestRetryAfterMs)),
         costsAttempt: true,
+        isSpared: false,
       };
     }
   }
+}
+
+function later(delayMs: number) {
+  return { kind: "again", delayMs, costsAttempt: false, isSpared: false } as const;
 }
 
 /** Errors of the batch as a whole, which no coming back mends. */

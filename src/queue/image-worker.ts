@@ -8,6 +8,7 @@ import type { ImageKey } from "../domain/image.js";
 import { type ImageJob, imageJobSchema, PAYLOAD_SCHEMA, type RequestId } from "../domain/payload.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { type AttemptState, FIRST_ATTEMPT } from "../domain/retry-policy.js";
+import { opensAt } from "../domain/window.js";
 import { IMAGE_JOB, IMAGE_QUEUE } from "./images.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
@@ -21,6 +22,8 @@ const NEVER_BY_STALLS = 1_000_000;
 /** A payload of a version that is not known here waits for a worker that knows it. */
 const UNKNOWN_VERSION_MS = 10 * 60_000;
 const DESTINATION_FULL_MS = 1000;
+/** A batch outside its window is looked at again after this at the latest, whatever the clocks do. */
+const LONGEST_CLOSED_MS = 10 * 60_000;
 
 interface PageJob {
   readonly request: RequestId;
@@ -64,6 +67,8 @@ const attemptSchema = z.object({
   attempts: z.number().int().positive(),
   calls: z.number().int().nonnegative(),
   met: z.record(z.string(), z.number()),
+  charged: z.object({ streak: z.string(), attempts: z.number().int().positive() }).exactOptional(),
+  spared: z.number().int().nonnegative().exactOptional(),
 });
 
 /**
@@ -99,6 +104,8 @@ export function createImageWorker(
       return finish(record, destination, await deps.batch(record.batch));
     }
     const batch = await deps.batch(parsed.data.batch);
+    const closedMs = opensAt(batch.window, Date.now()) - Date.now();
+    if (closedMs > 0) return later(Math.min(closedMs, LONGEST_CLOSED_MS));
     const { destination = null } = parsed.data;
     if (await deps.isFull(destination ?? batch.destination)) return later(DESTINATION_FULL_MS);
 

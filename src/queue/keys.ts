@@ -70,6 +70,11 @@ export class Keys {
     return `${this.prefix}:pace:${provider}:${createHash("sha256").update(account).digest("base64url").slice(0, 12)}`;
   }
 
+  /** Set: provider and key of every account's pace. */
+  paces(): string {
+    return `${this.prefix}:paces`;
+  }
+
   /** How often preparing an image has begun without ending. */
   preparing(request: RequestId): string {
     return `${this.prefix}:prep:${request}`;

@@ -86,7 +86,8 @@ export const CLAIM = {
 
 /**
  * KEYS: in-flight mark, pace, batch.
- * ARGV: ticket, ms until the call's deadline, ms to keep the mark, provider, name of the batch.
+ * ARGV: ticket, ms until the call's deadline, ms to keep the mark, provider, name of the batch, the slot's epoch ("" where no pace
+ * limits), µs at which it is lost.
  * A call that is marked already was counted, and the reply was lost.
  */
 export const MARK_SENT = {
@@ -95,12 +96,13 @@ export const MARK_SENT = {
   lua: `${NOW}${IS_SPENT}
     local ticket, limit = string.match(redis.call('GET', KEYS[1]) or '', '^([^|]*)|([^|]*)|')
     if ticket ~= ARGV[1] then return {'lost'} end
-    local hold = tonumber(redis.call('HGET', KEYS[2], 'holdUntil') or '0') / 1000 - now
-    if hold > 0 then return {'hold', math.ceil(hold)} end
-    if limit == '' then
-      if isSpent(KEYS[3], ARGV[4]) then return {'spent'} end
-      redis.call('HINCRBY', KEYS[3], 'calls:' .. ARGV[4], 1)
+    if limit ~= '' then return {'go'} end
+    if ARGV[6] ~= '' then
+      local isLate = now * 1000 > tonumber(ARGV[7])
+      if isLate or (redis.call('HGET', KEYS[2], 'epoch') or '0') ~= ARGV[6] then return {'void'} end
     end
+    if isSpent(KEYS[3], ARGV[4]) then return {'spent'} end
+    redis.call('HINCRBY', KEYS[3], 'calls:' .. ARGV[4], 1)
     redis.call('SET', KEYS[1], ARGV[1] .. '|' .. (now + ARGV[2]) .. '|' .. ARGV[5], 'PX', ARGV[3])
     return {'go'}`,
 };

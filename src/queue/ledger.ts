@@ -44,11 +44,13 @@ export function createLedger(redis: Redis, keys: Keys, options: LedgerOptions): 
       const reply = await claim(...claimKeys(keys, key, context), ...claimValues(keys, held, context));
       return readClaim(reply as Buffer[], held);
     },
-    markSent: async ({ key, ticket }, { batch, provider, pace }, deadlineMs) => {
+    markSent: async ({ key, ticket }, { batch, provider, pace, slot }, deadlineMs) => {
       if (!isOpen(batch.window, now())) return { kind: "closed" };
       const names = [keys.inFlight(key), pace, keys.batch(batch.name)];
-      const [kind, ms] = (await markSent(...names, ticket, deadlineMs, CLAIM_MS, provider, batch.name)) as [string, number];
-      return kind === "hold" ? { kind, ms } : { kind: kind as Exclude<Departure["kind"], "hold"> };
+      const slotValues = slot === null ? ["", 0] : [slot.epoch, slot.latestUs];
+      const values = [ticket, deadlineMs, CLAIM_MS, provider, batch.name, ...slotValues];
+      const [kind] = (await markSent(...names, ...values)) as [Departure["kind"]];
+      return { kind };
     },
     store: (held, sealed, account, refreshSinceMs) => settleWith(held, sealed, account, refreshSinceMs),
     release: (held, account) => settleWith(held, "", account),

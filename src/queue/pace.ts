@@ -1,110 +1,162 @@
-import type { Pace } from "../domain/pace.js";
+import { type ErrorCode, isErrorCode, ProviderError } from "../domain/errors.js";
+import type { CallLimits, CallReport, Pace, PaceChange, PaceState, PaceWait, Slot } from "../domain/pace.js";
 import type { Keys } from "./keys.js";
+import { AGREE, REPORT, TAKE } from "./pace-scripts.js";
 import { loadScript, type Redis } from "./redis.js";
 import { createTurns, type TurnReply } from "./turns.js";
 
-/** How far ahead turns are handed out: enough to hide the way to Redis, little enough that a hold voids few. */
-const AHEAD_US = 250_000;
-/** With `burst` 0 calls are this much further apart, so that no jitter makes a second hold more than the limit. */
-const STRICT_STRETCH = 1.02;
-/** A process whose rate was not renewed for this long has no say any more. */
-const RATE_KEPT_MS = 10_000;
-const RATE_BEAT_MS = 2000;
-
-/**
- * Hands out one turn by GCRA (generic cell rate algorithm, ITU-T I.371), by the server's clock.
- * KEYS: pace. ARGV: µs between calls, µs of tolerance, µs ahead.
- * `tat`, the theoretical arrival time, is when the next call would come if calls were evenly spaced.
- * Returns whether the turn was taken, and in how many µs it is (or may be asked for again).
- */
-const TAKE = {
-  name: "cardbatchPaceTake",
-  keys: 1,
-  lua: `
-    local time = redis.call('TIME')
-    local now = time[1] * 1000000 + time[2]
-    local state = redis.call('HMGET', KEYS[1], 'tat', 'holdUntil')
-    local tat, hold = tonumber(state[1] or '0'), tonumber(state[2] or '0')
-    if hold > now then return {0, hold - now} end
-    local turn = math.max(now, tat - ARGV[2])
-    if turn - now > tonumber(ARGV[3]) then return {0, turn - now - ARGV[3]} end
-    redis.call('HSET', KEYS[1], 'tat', string.format('%.0f', math.max(turn, tat) + ARGV[1]))
-    return {1, turn - now}`,
-};
-
-/** KEYS: pace. ARGV: µs. The longest hold counts; the turns handed out before it are not worth waiting for either. */
-const HOLD = {
-  name: "cardbatchPaceHold",
-  keys: 1,
-  lua: `
-    local time = redis.call('TIME')
-    local now = time[1] * 1000000 + time[2]
-    local until_ = math.max(tonumber(redis.call('HGET', KEYS[1], 'holdUntil') or '0'), now + ARGV[1])
-    redis.call('HSET', KEYS[1], 'holdUntil', string.format('%.0f', until_))`,
-};
-
-/** KEYS: rates. ARGV: own id, own rate, ms a rate is kept. Returns the lowest rate of all live processes. */
-const AGREE = {
-  name: "cardbatchPaceAgree",
-  keys: 1,
-  lua: `
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '|' .. now)
-    local lowest = ARGV[2]
-    local all = redis.call('HGETALL', KEYS[1])
-    for i = 1, #all, 2 do
-      local rate, at = string.match(all[i + 1], '^(.*)|(%d+)$')
-      if now - at > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i])
-      elseif tonumber(rate) < tonumber(lowest) then lowest = rate end
-    end
-    return lowest`,
-};
+/** What a process was told counts for so long after it was last heard of. */
+const TOLD_KEPT_MS = 10_000;
+const BEAT_MS = 2000;
+/** Nobody waits in line for longer than this: his job goes back, and those of other providers come first. */
+const LONGEST_WAIT_MS = 6000;
+/** A slot lasts longer than its call. */
+const LEASE_MARGIN_MS = 5000;
 
 export interface PaceOptions {
   readonly provider: string;
   readonly account: string;
-  /** Calls a second that this process was told; the lowest of all processes counts. */
-  readonly rate: number;
-  /** Calls that may go out together after a pause; 0 spaces them so that no second ever holds more than `rate`. */
+  /** What this process was told; of all processes the lowest counts. */
+  readonly limits: CallLimits;
+  /** Calls that may go out together after a pause; 0 spaces them so that no second ever holds more than the rate. */
   readonly burst: number;
+  /** When a call is given up. @unit milliseconds */
+  readonly timeoutMs: number;
   /** This process, as `Presence` names it. */
   readonly presence: string;
 }
 
 /**
- * The shared limit of one account. Within a process turns are taken in the order they were asked for, one at a time;
+ * The shared limits and the shared breaker of one account. Within a process slots go to those who wait in their order;
  * between processes Redis decides.
  */
 export async function createPace(redis: Redis, keys: Keys, options: PaceOptions): Promise<Pace> {
-  const key = keys.pace(options.provider, options.account);
+  const { provider, account, limits, burst, presence } = options;
+  const key = keys.pace(provider, account);
+  const [back, leases, told] = [`${key}:back`, `${key}:leases`, `${key}:told`];
   const take = loadScript(redis, TAKE);
-  const hold = loadScript(redis, HOLD);
+  const report = loadScript(redis, REPORT);
   const agree = loadScript(redis, AGREE);
-  let allowed = options.rate;
-  const agreeOnRate = async () => {
-    allowed = Number(await agree(`${key}:rates`, options.presence, options.rate, RATE_KEPT_MS));
+  const leaseUs = (options.timeoutMs + LEASE_MARGIN_MS) * 1000;
+  let state: PaceState = { rate: Number.NaN, waiting: null, outage: null };
+  /** Calls that worked and that Redis has not been told of. */
+  let worked = 0;
+
+  const takeWorked = () => {
+    const count = worked;
+    worked = 0;
+    return count;
   };
-  await agreeOnRate();
-  const timer = setInterval(() => void agreeOnRate().catch(() => {}), RATE_BEAT_MS);
+  const agreeOnLimits = async () => {
+    const rate = Number(await agree(key, back, told, "", TOLD_KEPT_MS, presence, JSON.stringify(limits)));
+    state = { ...state, rate };
+  };
+  await redis.sadd(keys.paces(), `${provider} ${key}`);
+  await agreeOnLimits();
+  const timer = setInterval(() => void agreeOnLimits().catch(() => {}), BEAT_MS);
   timer.unref();
 
-  const askForTurn = async (): Promise<TurnReply> => {
-    const strict = options.burst === 0;
-    const intervalUs = Math.ceil((1e6 / allowed) * (strict ? STRICT_STRETCH : 1));
-    const toleranceUs = Math.max(options.burst - 1, 0) * intervalUs;
-    const [taken, waitUs] = (await take(key, intervalUs, toleranceUs, AHEAD_US)) as [number, number];
-    return { taken: taken === 1, waitMs: waitUs / 1000 };
+  const ask = async (want: number, urgent: number): Promise<TurnReply> => {
+    const quotas = [`${key}:minute`, `${key}:day`];
+    const names = [key, back, leases, ...quotas];
+    const sentWorked = takeWorked();
+    const [kind, waitUs, code, rate, epoch, outage, isProbe, lateUs, nowUs, ...times] = (await take(
+      ...names,
+      "",
+      presence,
+      keys.owner(""),
+      want,
+      urgent,
+      sentWorked,
+      burst,
+      leaseUs,
+    )) as [string, number, string, string, number, string, number, number, number, ...string[]];
+    const why = WAITS.find((known) => known === kind) ?? null;
+    const waitMs = waitUs / 1000;
+    const waiting = why === null ? null : { why, untilMs: Date.now() + waitMs, code: errorCode(code) };
+    state = { rate: Number(rate), waiting, outage: outage === "" ? null : outage };
+    if (kind === "slots") {
+      return {
+        kind: "slots",
+        slots: times.map((time) => {
+          const atUs = Number(time);
+          const slot: Slot = { atUs, latestUs: atUs + lateUs, epoch, isProbe: isProbe === 1 };
+          return { slot, inMs: Math.max(atUs - nowUs, 0) / 1000 };
+        }),
+      };
+    }
+    if (kind === "stopped") return { kind: "refused", error: stoppedError(errorCode(code), waitMs) };
+    if (why !== null && waitMs > LONGEST_WAIT_MS) return { kind: "refused", error: heldError(provider, waitMs) };
+    return { kind: "later", waitMs };
   };
+
+  const tell = async (slot: Slot, said: CallReport) => {
+    const retryAfterMs = "retryAfterMs" in said ? said.retryAfterMs : null;
+    const [change, us, rate, , outage, streak] = (await report(
+      key,
+      back,
+      leases,
+      "",
+      presence,
+      said.kind,
+      slot.atUs,
+      slot.epoch,
+      slot.isProbe ? 1 : 0,
+      retryAfterMs === null ? "" : Math.round(retryAfterMs * 1000),
+      "code" in said ? said.code : "",
+      takeWorked(),
+    )) as [string, number, string, number, string, string];
+    state = { ...state, rate: Number(rate), outage: outage === "" ? null : outage };
+    return {
+      change: readChange(change, us / 1000, Number(rate), said),
+      streak: said.kind === "failed" ? streak : null,
+    };
+  };
+
+  /** What need not be known at once goes along with the next question. */
+  const isUrgentNews = (slot: Slot, said: CallReport) => said.kind !== "ok" || slot.isProbe || limits.inFlight !== null;
 
   return {
     key,
-    take: createTurns(askForTurn).take,
-    hold: async (ms) => void (await hold(key, Math.round(ms * 1000))),
-    allowedRate: () => allowed,
+    take: createTurns(ask, (slot) => void tell(slot, { kind: "void" }).catch(() => {})).take,
+    report: async (slot, said) => {
+      if (said.kind === "ok") worked++;
+      return isUrgentNews(slot, said) ? tell(slot, said) : { change: null, streak: null };
+    },
+    state: () => state,
     close: async () => {
       clearInterval(timer);
-      await redis.hdel(`${key}:rates`, options.presence);
+      await agree(key, back, told, "", TOLD_KEPT_MS, presence, "");
     },
   };
+}
+
+const WAITS: readonly PaceWait[] = ["held", "breaker-open", "probing", "quota-minute", "quota-day", "in-flight"];
+
+function errorCode(text: string): ErrorCode | null {
+  return isErrorCode(text) ? text : null;
+}
+
+function readChange(change: string, ms: number, rate: number, said: CallReport): PaceChange {
+  switch (change) {
+    case "lowered":
+      return { kind: "lowered", rate, heldMs: ms };
+    case "breaker-opened":
+      return { kind: "breaker-opened", code: "code" in said ? said.code : "internal", heldMs: ms };
+    case "breaker-closed":
+      return { kind: "breaker-closed", afterMs: ms };
+    default:
+      return null;
+  }
+}
+
+function stoppedError(code: ErrorCode | null, waitMs: number): ProviderError {
+  const when = `it is looked at again in ${Math.ceil(waitMs / 60_000)} min`;
+  return new ProviderError(code ?? "provider-permission", `another call found the account unusable; ${when}`);
+}
+
+function heldError(provider: string, waitMs: number): ProviderError {
+  return new ProviderError("provider-held", `${provider} takes no calls for ${Math.ceil(waitMs / 1000)} s`, {
+    retryAfterMs: waitMs,
+  });
 }

@@ -34,7 +34,7 @@ export interface Question {
   readonly isUrgent: boolean;
   readonly state: AttemptState;
   readonly stop: StopSignals;
-  readonly told: { calls: number; provider: RecordProvider };
+  readonly told: { calls: number; provider: RecordProvider; streak: string | null };
 }
 
 export type Opinion =
@@ -102,6 +102,9 @@ async function askOne(
     onCall: () => {
       told.calls++;
     },
+    onFault: (streak: string) => {
+      told.streak = streak;
+    },
     prepare: () => deps.prepareImage(bytes, page, bounds, request, stop.soft),
   };
   try {
@@ -109,7 +112,8 @@ async function askOne(
   } catch (thrown) {
     const error = toCardbatchError(thrown);
     if (error instanceof ProviderError) told.provider ??= { name, requestId: error.requestId, latencyMs: null };
-    const isFinal = nextStep(error, noteFault(state, error), deps.random).kind === "fail";
+    const isOutage = told.streak !== null && dispatcher.isOutage(told.streak);
+    const isFinal = nextStep(error, noteFault(state, error), deps.random, isOutage).kind === "fail";
     if (heard.readings.length > 0 && isFinal) return null;
     if (error.disposition !== "stop-provider") throw error;
     heard.stopped ??= error;

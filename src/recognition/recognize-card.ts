@@ -5,7 +5,7 @@ import { type CardbatchError, ImageError, toCardbatchError } from "../domain/err
 import type { ImageKey } from "../domain/image.js";
 import type { ImageJob, RequestId } from "../domain/payload.js";
 import type { OutcomeRecord } from "../domain/record.js";
-import { type AttemptState, nextStep, noteFault } from "../domain/retry-policy.js";
+import { type AttemptState, chargeAttempt, nextStep, noteFault, refundOutage } from "../domain/retry-policy.js";
 import { type AskDeps, askProviders } from "./ask-providers.js";
 import { type RecordProvider, type RequestFacts, recordFailure, recordVerdict } from "./make-record.js";
 import {
@@ -61,6 +61,8 @@ interface Attempt {
   name: SourceName;
   calls: number;
   provider: RecordProvider;
+  /** The provider's run of failures that this attempt met. */
+  streak: string | null;
 }
 
 export function createRecognizer(deps: RecognizeDeps): Recognizer {
@@ -81,7 +83,7 @@ function start(job: ImageJob, batch: Batch, state: AttemptState, vault: CardVaul
   const page = image.page ?? 0;
   // Until an encrypted reference is opened, its ciphertext stands for it.
   const request = requestOf(batch.name, "sealed" in image ? { path: image.sealed } : image, page, ref, vault);
-  const known = { request, imageKey: null, name: { source: "" }, calls: state.calls, provider: null };
+  const known = { request, imageKey: null, name: { source: "" }, calls: state.calls, provider: null, streak: null };
   return { job, batch, page, state, ...known };
 }
 
@@ -139,21 +141,28 @@ function pagesOf(job: ImageJob, count: number, imageKey: ImageKey, requestFor: (
 
 /** Failed for good, or to be tried again: the one decision about an error, made in `domain/retry-policy`. */
 function conclude(deps: RecognizeDeps, error: CardbatchError, attempt: Attempt): Recognized {
-  const { attempts } = attempt.state;
-  const state = { ...noteFault(attempt.state, error), calls: attempt.calls };
-  const step = nextStep(error, state, deps.random);
+  const { streak } = attempt;
+  const isOutage = outages(deps, attempt.batch);
+  const refunded = refundOutage(attempt.state, isOutage);
+  const state = { ...noteFault(refunded, error), calls: attempt.calls };
+  const step = nextStep(error, state, deps.random, streak !== null && isOutage(streak));
   if (step.kind === "again") {
-    const next = { ...state, attempts: attempts + (step.costsAttempt ? 1 : 0) };
-    return { kind: "again", error, delayMs: step.delayMs, state: next };
+    return { kind: "again", error, delayMs: step.delayMs, state: chargeAttempt(state, step, streak) };
   }
+  const { attempts } = refunded;
   const tries = attempts > 1 ? ` (after ${attempts} attempts)` : "";
   const failure = { code: error.code, message: `${error.message}${tries}` };
   return { kind: "outcome", record: recordFailure(factsOf(deps, attempt), failure, attempt.provider) };
 }
 
+/** Whether a run of failures turned out to be an outage of one of the batch's providers. */
+function outages(deps: RecognizeDeps, { providers }: Batch): (streak: string) => boolean {
+  return (streak) => providers.some((name) => deps.dispatcher(name)?.isOutage(streak) === true);
+}
+
 function factsOf(deps: RecognizeDeps, attempt: Attempt): RequestFacts {
   const { request, imageKey, page, name, calls, batch, job, state } = attempt;
   const finishedAt = deps.now();
-  const { attempts } = state;
+  const { attempts } = refundOutage(state, outages(deps, batch));
   return { request, imageKey, page, name, batch: batch.name, ref: job.ref ?? null, calls, attempts, finishedAt };
 }

@@ -2,6 +2,7 @@ import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import { CardbatchError, ProviderError } from "../domain/errors.js";
 import type { CardbatchEvent } from "../domain/events.js";
+import type { PaceChange } from "../domain/pace.js";
 
 export type { Logger };
 
@@ -58,8 +59,8 @@ export function logEvent(logger: Logger, event: CardbatchEvent): void {
     case "called":
       logger.debug({ ...withoutType(event), durationMs: Math.round(event.durationMs) }, "call");
       break;
-    case "held":
-      logger.debug(withoutType(event), "the vendor asked for a pause; nobody calls until it is over");
+    case "pace-changed":
+      logPaceChange(logger, event.provider, event.change);
       break;
     case "provider-stopped":
       logger.error(
@@ -103,4 +104,18 @@ function roundedFigures(facts: object): object {
     typeof value === "number" ? Math.round(value) : value,
   ]);
   return Object.fromEntries(entries);
+}
+
+function logPaceChange(logger: Logger, provider: string, change: NonNullable<PaceChange>): void {
+  switch (change.kind) {
+    case "lowered":
+      return logger.debug({ provider, ...change }, "the vendor asked for a slower pace");
+    case "breaker-opened":
+      return logger.warn(
+        { provider, ...change },
+        `${provider} answers nobody (${change.code}); one call at a time looks whether it is back`,
+      );
+    case "breaker-closed":
+      return logger.info({ provider, ...change }, `${provider} answers again`);
+  }
 }

@@ -3,6 +3,7 @@ import { PROVIDER_NAMES } from "../domain/answer.js";
 import type { BatchCounts } from "../domain/batch.js";
 import { ERROR_CODES } from "../domain/errors.js";
 import type { CardbatchEvent } from "../domain/events.js";
+import type { PaceState } from "../domain/pace.js";
 import { OUTCOMES } from "../domain/reading.js";
 import type { OutcomeRecord } from "../domain/record.js";
 
@@ -19,7 +20,8 @@ export interface Metrics {
   observe(event: CardbatchEvent): void;
   /** Fleet-wide figures, set by the one process that leads the batch. */
   setBatch(counts: BatchCounts): void;
-  setAllowedRate(provider: string, callsPerSecond: number): void;
+  /** One process tells for the whole fleet. */
+  setPace(provider: string, state: PaceState): void;
   countScrubbed(hits: number): void;
   /** In the text format of Prometheus. */
   text(): Promise<string>;
@@ -47,6 +49,7 @@ export function createMetrics(version: string): Metrics {
   const callDuration = histogram("provider_call_duration_seconds", "Duration of calls", CALL_SECONDS, ["provider"]);
   const billable = counter("provider_billable_calls_total", "Calls that the vendor charges for", ["provider"]);
   const paceWait = histogram("provider_pace_wait_seconds", "Wait for a turn to call", JOB_SECONDS, ["provider"]);
+  const breaker = gauge("provider_breaker_state", "0 closed, 0.5 probing, 1 open", ["provider"]);
   const allowedRate = gauge("provider_allowed_rate", "Calls a second that the fleet shares at present", ["provider"]);
   const confidence = histogram("result_confidence_ratio", "Confidence of what was read", CONFIDENCES, [
     "provider",
@@ -116,7 +119,10 @@ export function createMetrics(version: string): Metrics {
         batchItems.set({ state }, state === "pending" ? counts.pending : counts.outcomes[state]);
       }
     },
-    setAllowedRate: (provider, callsPerSecond) => allowedRate.set({ provider }, callsPerSecond),
+    setPace: (provider, { rate, waiting }) => {
+      allowedRate.set({ provider }, rate);
+      breaker.set({ provider }, waiting?.why === "breaker-open" ? 1 : waiting?.why === "probing" ? 0.5 : 0);
+    },
     countScrubbed: (hits) => scrubbed.inc(hits),
     text: () => registry.metrics(),
   };

@@ -25,6 +25,8 @@ function progressOf(
     },
     feed: { listed: found, enqueued: found, ignored: 0, waiting: false },
     allowedRate,
+    closedUntilMs: null,
+    window: null,
   };
 }
 
@@ -141,7 +143,7 @@ describe("the progress line", () => {
 
   test("says that a vendor asked for a pause, for as long as that is", () => {
     const { observe, show, pass, screen } = setUp();
-    observe({ type: "held", provider: "huawei", forMs: 30_000 });
+    observe({ type: "pace-changed", provider: "huawei", change: { kind: "lowered", rate: 5, heldMs: 30_000 } });
     show(progressOf(10, 5));
     expect(screen()[0]).toContain("huawei asked for a pause of 30 s");
     pass(30_001);

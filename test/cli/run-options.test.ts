@@ -35,7 +35,7 @@ describe("run's options", () => {
         provider: "huawei,local",
         batch: "b.1",
         csv: true,
-        rate: 20,
+        rate: { perSecond: 20, perMinute: null, perDay: null },
         concurrency: 8,
         limit: 5,
         backlog: 1,
@@ -144,8 +144,11 @@ describe("defaultBatchName", () => {
 describe("applyRunOptions", () => {
   test("a rate is that of the providers that were named", () => {
     const before = config({ CARDBATCH_SHILIUAI_RATE: "3", CARDBATCH_HUAWEI_RATE: "4" });
-    const after = applyRunOptions(before, { ...parse(), rate: 20 }, ["huawei"]);
-    expect([after.huawei.rate, after.shiliuai.rate, before.huawei.rate]).toEqual([20, 3, 4]);
+    const after = applyRunOptions(before, parse("--rate", "20"), ["huawei"]);
+    expect([after, before].map(({ huawei, shiliuai }) => [huawei.rate?.perSecond, shiliuai.rate?.perSecond])).toEqual([
+      [20, 3],
+      [4, 3],
+    ]);
     expect(applyRunOptions(before, parse(), ["huawei"])).toEqual(before);
   });
 });

@@ -45,7 +45,7 @@ describe("loadConfig", () => {
     const env = { CARDBATCH_LOG_LEVEL: "warn", CARDBATCH_HUAWEI_RATE: "20/s", CARDBATCH_PROVIDER: "" };
     const config = load(env, file);
     expect(config).toMatchObject({ logLevel: "warn", provider: ["local"], resultsBacklog: 10_000 });
-    expect(config.huawei).toMatchObject({ rate: 20, burst: 0, timeoutMs: 30_000 });
+    expect(config.huawei).toMatchObject({ rate: { perSecond: 20 }, burst: 0, timeoutMs: 30_000 });
   });
 
   test.each<[string, string, unknown]>([
@@ -54,7 +54,14 @@ describe("loadConfig", () => {
     ["CARDBATCH_ROOTS", "a=/x,b=/y z", { roots: ["a=/x", "b=/y z"] }],
     ["CARDBATCH_ALLOW_HTTP", "h1,h2", { allowHttp: ["h1", "h2"] }],
     ["CARDBATCH_METRICS_PORT", "0", { metricsPort: 0 }],
-    ["CARDBATCH_HUAWEI_RATE", "0.5", { huawei: { rate: 0.5 } }],
+    ["CARDBATCH_HUAWEI_RATE", "0.5", { huawei: { rate: { perSecond: 0.5, perMinute: null, perDay: null } } }],
+    ["CARDBATCH_HUAWEI_RATE", "auto", { huawei: { rate: { perSecond: "auto", perMinute: null, perDay: null } } }],
+    [
+      "CARDBATCH_HUAWEI_RATE",
+      "9/s,500/min, 1000/day",
+      { huawei: { rate: { perSecond: 9, perMinute: 500, perDay: 1000 } } },
+    ],
+    ["CARDBATCH_HUAWEI_RATE", "600/min", { huawei: { rate: { perSecond: 10, perMinute: 600, perDay: null } } }],
     ["CARDBATCH_LOCAL_CONCURRENCY", "3", { local: { concurrency: 3 } }],
     ["CARDBATCH_SHILIUAI_PRICE", "0.015", { shiliuai: { price: 0.015 } }],
     ["CARDBATCH_SHILIUAI_THRESHOLD", "1", { shiliuai: { threshold: 1 } }],
@@ -72,6 +79,8 @@ describe("loadConfig", () => {
     ["CARDBATCH_HUAWEI_RATE", "10001"],
     ["CARDBATCH_HUAWEI_RATE", "fast"],
     ["CARDBATCH_HUAWEI_RATE", "20/m"],
+    ["CARDBATCH_HUAWEI_RATE", "20/s,0/day"],
+    ["CARDBATCH_HUAWEI_RATE", "20/s,"],
     ["CARDBATCH_HUAWEI_BURST", "-1"],
     ["CARDBATCH_HUAWEI_BURST", "1001"],
     ["CARDBATCH_HUAWEI_BURST", "1.5"],

@@ -1,9 +1,10 @@
 import { setMaxListeners } from "node:events";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createDispatcher } from "../../src/dispatch/dispatch-page.js";
 import type { Answer } from "../../src/domain/answer.js";
 import { CancelledError, type ErrorCode, ImageError, ProviderError } from "../../src/domain/errors.js";
 import type { CardbatchEvent } from "../../src/domain/events.js";
+import type { Departure } from "../../src/domain/ledger.js";
 import { answer, createParts, type Parts, type PartsOptions, pageOf, plainSeal } from "./parts.js";
 
 const NEVER = { soft: new AbortController().signal, hard: new AbortController().signal };
@@ -81,10 +82,20 @@ describe("a page", () => {
     expect(parts.happened).toEqual(["authorized", "released"]);
   });
 
-  test("whose turn falls into a hold takes another turn", async () => {
-    const { dispatcher, happened } = open({ call: async () => answer(), holds: [500, 200] });
+  test("whose slot is void by then waits for another, and says that it did not use it", async () => {
+    const departures: Departure[] = [{ kind: "void" }, { kind: "void" }];
+    const { dispatcher, happened, reports } = open({ call: async () => answer(), departures });
     await dispatcher.dispatch(pageOf(1), NEVER);
-    expect(happened.slice(2, -2)).toEqual(["turn", "on hold", "turn", "on hold", "turn", "sent"]);
+    expect(happened.slice(2, -2)).toEqual(["turn", "void", "turn", "void", "turn", "sent"]);
+    expect(reports).toEqual([{ kind: "void" }, { kind: "void" }, { kind: "ok" }]);
+  });
+
+  test("is not even prepared while nobody may call for long", async () => {
+    const parts = open({ call: async () => answer() });
+    parts.paceSays({ waiting: { why: "held", untilMs: Date.now() + 60_000, code: null } });
+    const held = parts.dispatcher.dispatch(pageOf(1), NEVER);
+    await expect(held).rejects.toMatchObject({ code: "provider-held", retryAfterMs: expect.closeTo(60_000, -3) });
+    expect(parts.happened).toEqual(["released"]);
   });
 });
 
@@ -116,7 +127,14 @@ describe("the account of a call", () => {
     const parts = open({ call: throwing(error) });
     const page = pageOf(1);
     await expect(parts.dispatcher.dispatch(page, NEVER)).rejects.toBe(error);
-    const nothing = { batch: "b", provider: "huawei", billable: false, uncertain: false, notSent: false };
+    const nothing = {
+      batch: "b",
+      provider: "huawei",
+      answered: false,
+      billable: false,
+      uncertain: false,
+      notSent: false,
+    };
     expect(parts.accounts).toEqual([{ ...nothing, ...came }]);
     expect(parts.isClaimed()).toBe(false);
     expect([page.made(), parts.eventsOf("called").length]).toEqual([calls, calls]);
@@ -168,16 +186,16 @@ describe("a provider that stops in the middle", () => {
     expect(callsIn(parts)).toBe(2);
   });
 
-  test("is called by one at a time again when it is resumed", async () => {
+  test("is called by one at a time again an hour later", async () => {
     const parts = open({ call: async (number) => (number === 1 ? answer() : Promise.reject(quota)) });
     await parts.dispatcher.dispatch(pageOf(0), NEVER);
     await expect(parts.dispatcher.dispatch(pageOf(1), NEVER)).rejects.toBe(quota);
     await expect(parts.dispatcher.dispatch(pageOf(2), NEVER)).rejects.toBe(quota);
     expect(callsIn(parts)).toBe(2);
-    parts.dispatcher.resume();
-    expect(parts.dispatcher.stoppedBy()).toBeNull();
+    vi.setSystemTime(Date.now() + 3600_000);
     const pages = [3, 4, 5, 6].map((name) => parts.dispatcher.dispatch(pageOf(name), NEVER));
     await Promise.allSettled(pages);
+    vi.useRealTimers();
     expect(callsIn(parts)).toBe(3);
   });
 });
@@ -218,17 +236,44 @@ describe("a token that is refused", () => {
   });
 });
 
-test.each([
-  ["429 with Retry-After", fails("provider-throttled", { retryAfterMs: 7000 }), [7000]],
-  ["429 without", fails("provider-throttled"), [1000]],
-  ["503 with Retry-After", fails("provider-unavailable", { retryAfterMs: 7000 }), [7000]],
-  ["503 without", fails("provider-unavailable"), []],
-  ["a refusal of this image", fails("provider-refused-image"), []],
-])("%s holds the whole fleet, or does not", async (_, error, held) => {
-  const parts = open({ call: throwing(error) });
-  await parts.dispatcher.dispatch(pageOf(1), NEVER).catch(() => {});
-  expect(parts.happened.filter((what) => what.startsWith("held"))).toEqual(held.map((ms) => `held for ${ms}`));
-  expect(parts.eventsOf("held").map(({ forMs }) => forMs)).toEqual(held);
+describe("the pace is told", () => {
+  const throttled = (retryAfterMs: number | null) => ({ kind: "throttled", retryAfterMs });
+  const failed = (code: ErrorCode, retryAfterMs: number | null = null) => ({ kind: "failed", code, retryAfterMs });
+  test.each([
+    ["429 with Retry-After", fails("provider-throttled", { retryAfterMs: 7000 }), throttled(7000)],
+    ["429 without", fails("provider-throttled"), throttled(null)],
+    ["503 with Retry-After", fails("provider-unavailable", { retryAfterMs: 7 }), failed("provider-unavailable", 7)],
+    ["a timeout", fails("provider-timeout", { uncertain: true }), failed("provider-timeout")],
+    ["no connection", fails("provider-connection", { notSent: true }), failed("provider-connection")],
+    ["a refusal of this image", fails("provider-refused-image"), { kind: "ok" }],
+    ["an answer that makes no sense", fails("provider-response"), { kind: "ok" }],
+    ["a quota used up", fails("provider-quota"), { kind: "stopped", code: "provider-quota" }],
+    ["credentials that are this process's own", fails("provider-credentials"), { kind: "void" }],
+    ["a call that was given up", new CancelledError(), { kind: "void" }],
+    ["a fault of ours", new TypeError("oops"), { kind: "void" }],
+  ])("%s", async (_, error, said) => {
+    const parts = open({ call: throwing(error) });
+    await parts.dispatcher.dispatch(pageOf(1), NEVER).catch(() => {});
+    expect(parts.reports).toEqual([said]);
+  });
+
+  test("and what that changes for everybody is told on", async () => {
+    const parts = open({ call: throwing(fails("provider-unavailable")) });
+    const change = { kind: "breaker-opened", code: "provider-unavailable", heldMs: 1000 } as const;
+    parts.paceSays({ outage: "7" }, { change, streak: "7" });
+    const faults: string[] = [];
+    const page = pageOf(1, { onFault: (streak) => void faults.push(streak) });
+    await parts.dispatcher.dispatch(page, NEVER).catch(() => {});
+    expect(parts.eventsOf("pace-changed")).toEqual([{ type: "pace-changed", provider: "huawei", change }]);
+    expect(faults.map((streak) => parts.dispatcher.isOutage(streak))).toEqual([true]);
+    expect(parts.dispatcher.isOutage("huawei:6")).toBe(false);
+  });
+
+  test("nothing comes of it when the pace cannot be reached", async () => {
+    const parts = open({ call: async () => answer() });
+    parts.pace.report = () => Promise.reject(new Error("out of memory"));
+    expect(await parts.dispatcher.dispatch(pageOf(1), NEVER)).toMatchObject({ kind: "answered" });
+  });
 });
 
 describe("to stop", () => {

@@ -64,7 +64,8 @@ async function startDispatcher(): Promise<Dispatcher> {
   const pace = await createPace(redis, keys, {
     provider: "huawei",
     account: provider.account,
-    rate: RATE,
+    limits: { perSecond: RATE, perMinute: null, perDay: null, inFlight: null },
+    timeoutMs: 5000,
     burst: 1,
     presence: presence.id,
   });

@@ -2,8 +2,8 @@ import type { Answer, AnswerKey, StoredAnswer } from "../../src/domain/answer.js
 import type { Batch } from "../../src/domain/batch.js";
 import type { PageToRead } from "../../src/domain/dispatcher.js";
 import { CancelledError } from "../../src/domain/errors.js";
-import type { AnswerLedger, CallAccount } from "../../src/domain/ledger.js";
-import type { Pace } from "../../src/domain/pace.js";
+import type { AnswerLedger, CallAccount, Departure, HeldPage } from "../../src/domain/ledger.js";
+import type { CallReport, Pace, PaceState, Reported } from "../../src/domain/pace.js";
 import type { OcrProvider } from "../../src/domain/provider.js";
 import { imageKeyOf, requestOf } from "../helpers/image-keys.js";
 
@@ -14,6 +14,10 @@ export interface Parts {
   readonly provider: OcrProvider;
   readonly pace: Pace;
   readonly accounts: (CallAccount | null)[];
+  /** What the pace was told, in its order. */
+  readonly reports: CallReport[];
+  /** What it answers next. */
+  paceSays(state: Partial<PaceState>, reported?: Partial<Reported>): void;
   /** Whether a page is claimed at present. */
   isClaimed(): boolean;
   /** Ends the wait of the first who waits for a turn. */
@@ -27,26 +31,34 @@ export interface PartsOptions {
   readonly renew?: () => Promise<void>;
   /** Turns are given by `giveTurn` alone. @default at once */
   readonly byHand?: boolean;
-  /** How long each call finds the provider on hold. @default never */
-  readonly holds?: number[];
+  /** What each call is told as it is about to go out. @default to go */
+  readonly departures?: Departure[];
 }
 
-export function createParts({ call, authorize, renew, byHand = false, holds = [] }: PartsOptions): Parts {
+export function createParts({ call, authorize, renew, byHand = false, departures = [] }: PartsOptions): Parts {
   const happened: string[] = [];
   const answers = new Map<AnswerKey, Buffer>();
   const claimed = new Set<AnswerKey>();
   const accounts: (CallAccount | null)[] = [];
   const waiting: (() => void)[] = [];
+  const reports: CallReport[] = [];
+  let state: PaceState = { rate: 5, waiting: null, outage: null };
+  let reported: Reported = { change: null, streak: null };
   let calls = 0;
 
-  const settle = (what: string) => async (key: AnswerKey, account: CallAccount | null) => {
+  const settle = (what: string) => async (held: HeldPage, account: CallAccount | null) => {
     happened.push(what);
-    claimed.delete(key);
+    claimed.delete(held.key);
     accounts.push(account);
   };
   return {
     happened,
     accounts,
+    reports,
+    paceSays: (newState, said = {}) => {
+      state = { ...state, ...newState };
+      reported = { ...reported, ...said };
+    },
     isClaimed: () => claimed.size > 0,
     giveTurn: () => waiting.shift()?.(),
     ledger: {
@@ -55,16 +67,16 @@ export function createParts({ call, authorize, renew, byHand = false, holds = []
         if (sealed !== undefined) return { kind: "answered", owner: request, sealed };
         if (claimed.has(key)) return { kind: "busy" };
         claimed.add(key);
-        return { kind: "claimed", owner: request };
+        return { kind: "claimed", owner: request, held: { key, ticket: "t" } };
       },
       markSent: async () => {
-        const holdMs = holds.shift() ?? 0;
-        happened.push(holdMs === 0 ? "sent" : "on hold");
-        return holdMs;
+        const departure = departures.shift() ?? { kind: "go" };
+        happened.push(departure.kind === "go" ? "sent" : departure.kind);
+        return departure;
       },
-      store: (key, sealed, account) => {
-        if (!answers.has(key)) answers.set(key, sealed);
-        return settle("stored")(key, account);
+      store: (held, sealed, account) => {
+        if (!answers.has(held.key)) answers.set(held.key, sealed);
+        return settle("stored")(held, account);
       },
       release: settle("released"),
     },
@@ -74,15 +86,18 @@ export function createParts({ call, authorize, renew, byHand = false, holds = []
         new Promise((resolve, reject) => {
           const turn = () => {
             happened.push("turn");
-            resolve();
+            resolve({ atUs: 0, latestUs: 0, epoch: 1, isProbe: false });
           };
           if (signal.aborted) return reject(new CancelledError());
           signal.addEventListener("abort", () => reject(new CancelledError()));
           if (byHand) waiting.push(turn);
           else turn();
         }),
-      hold: async (ms) => void happened.push(`held for ${ms}`),
-      allowedRate: () => 5,
+      report: async (_, said) => {
+        reports.push(said);
+        return reported;
+      },
+      state: () => state,
       close: async () => {},
     },
     provider: {
@@ -126,6 +141,7 @@ const BATCH: Batch = {
   sources: [],
   generation: "1",
   refreshSinceMs: 0,
+  window: null,
 };
 
 /** A request for a page of its own, which counts its calls. */
@@ -138,10 +154,12 @@ export function pageOf(name: string | number, more: Partial<PageToRead> = {}): P
     imageKey: imageKeyOf(name),
     page: 0,
     outcomeMayStand: true,
+    isUrgent: false,
     calls: () => calls,
     onCall: () => {
       calls++;
     },
+    onFault: () => {},
     prepare: async () => ({ ...image, pixelsPerSentPixel: 1, untouched: true }),
     made: () => calls,
     ...more,

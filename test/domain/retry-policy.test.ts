@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CardbatchError, ERROR_CATALOGUE, ERROR_CODES, ProviderError } from "../../src/domain/errors.js";
-import { type AttemptState, FIRST_ATTEMPT, faultKey, nextStep, RETRY_POLICY } from "../../src/domain/retry-policy.js";
+import {
+  type AttemptState,
+  chargeAttempt,
+  FIRST_ATTEMPT,
+  faultKey,
+  nextStep,
+  noteFault,
+  RETRY_POLICY,
+  refundOutage,
+} from "../../src/domain/retry-policy.js";
 
 const half = () => 0.5;
 const none = () => 0;
@@ -21,7 +30,7 @@ describe("what becomes of a request", () => {
     ["provider-unavailable", { kind: "again", delayMs: 200, costsAttempt: true }],
     ["internal", { kind: "again", delayMs: 200, costsAttempt: true }],
   ] as const)("%s", (code, expected) => {
-    expect(nextStep(new CardbatchError(code, "x"), FIRST_ATTEMPT, half)).toEqual(expected);
+    expect(nextStep(new CardbatchError(code, "x"), FIRST_ATTEMPT, half)).toMatchObject(expected);
   });
 
   test.each([
@@ -58,6 +67,47 @@ describe("what becomes of a request", () => {
     ["provider-unavailable", 86_400_000, 900_000],
   ] as const)("%s with Retry-After of %i ms waits %i ms", (code, retryAfterMs, delayMs) => {
     expect(nextStep(new ProviderError(code, "x", { retryAfterMs }), FIRST_ATTEMPT, half)).toMatchObject({ delayMs });
+  });
+});
+
+describe("an outage", () => {
+  /** A request that meets a fault so often, in runs of failures as named; those that were known to be outages by then, too. */
+  function meet(
+    streaks: readonly string[],
+    known: readonly string[] = [],
+    error = unavailable(),
+  ): AttemptState | "failed" {
+    let now = FIRST_ATTEMPT;
+    for (const streak of streaks) {
+      now = noteFault(now, error);
+      const step = nextStep(error, now, half, known.includes(streak));
+      if (step.kind === "fail") return "failed";
+      now = chargeAttempt(now, step, streak);
+    }
+    return now;
+  }
+
+  test("costs no attempt once it is known", () => {
+    expect(meet(Array(50).fill("a"), ["a"])).toMatchObject({ attempts: 1, spared: 50 });
+  });
+
+  test("gives the attempts back that were charged before it was known", () => {
+    const after = meet(["a", "b", "b", "b"]);
+    expect(after).toMatchObject({ attempts: 5, charged: { streak: "b", attempts: 3 } });
+    const refunded = refundOutage(after as AttemptState, (streak) => streak === "b");
+    expect(refunded).toMatchObject({ attempts: 2, spared: 3 });
+    expect(refundOutage(refunded, () => true)).toEqual(refunded);
+    expect(refundOutage(after as AttemptState, (streak) => streak === "a")).toEqual(after);
+  });
+
+  test("is no excuse for ever", () => {
+    const { mostSpared, maxAttempts } = RETRY_POLICY;
+    expect(meet(Array(mostSpared + maxAttempts - 1).fill("a"), ["a"])).toMatchObject({ attempts: maxAttempts });
+    expect(meet(Array(mostSpared + maxAttempts).fill("a"), ["a"])).toBe("failed");
+  });
+
+  test("does not make calls harmless that may have been billed", () => {
+    expect(meet(Array(3).fill("a"), ["a"], timeout())).toBe("failed");
   });
 });
 

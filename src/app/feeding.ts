@@ -3,6 +3,7 @@ import type { App } from "../app.js";
 import type { Batch } from "../domain/batch.js";
 import { ConfigError } from "../domain/errors.js";
 import type { Priority } from "../domain/payload.js";
+import { isOpen } from "../domain/window.js";
 import { countPages } from "../image/inspect-page.js";
 import { digestImage, openImage } from "../image/open-image.js";
 import { sniffFormat } from "../image/sniff.js";
@@ -81,7 +82,7 @@ export async function feedBatch(
         app.emit({ type: "enqueued", count: jobs.length });
       },
       fail: (page) => failUnreadable(app, batch, page),
-      backlog: () => app.images.backlog(),
+      backlog: () => backlogFor(app, batch),
       digestName: app.vault.digestName,
       sealReference: (image) => sealReference(image, batch.name, app.vault),
       onProgress: options.onProgress,
@@ -89,6 +90,18 @@ export async function feedBatch(
     },
     signal,
   );
+}
+
+/**
+ * Jobs that wait. Those that sleep because their batch may not go on are in nobody's way; but a batch that may not go on
+ * itself counts them, so that its own sleepers never become more than may wait.
+ */
+async function backlogFor({ images, batches }: App, { name, window }: Batch): Promise<number> {
+  const waiting = await images.backlog();
+  const asleep = await images.asleep();
+  if (asleep === 0) return waiting;
+  const mayGoOn = isOpen(window, Date.now()) && !(await batches.counts(name)).money.spent;
+  return mayGoOn ? waiting - asleep : waiting;
 }
 
 async function readFacts(path: string, root: string, signal: AbortSignal) {

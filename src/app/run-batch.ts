@@ -2,12 +2,14 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
-import type { Batch, BatchCounts } from "../domain/batch.js";
+import type { Batch, BatchCounts, BatchTerms } from "../domain/batch.js";
 import type { StopSignals } from "../domain/dispatcher.js";
 import { type CardbatchError, type ErrorCode, ProviderError, UsageError } from "../domain/errors.js";
+import { type CallWindow, isOpen, opensAt } from "../domain/window.js";
 import type { FeedProgress } from "../intake/feed.js";
 import { feedBatch, type OpenedSources } from "./feeding.js";
 import { foldersToKeep } from "./folder-names.js";
+import { keepAwake, watchBudget } from "./limits.js";
 import { thresholdsOf } from "./thresholds.js";
 import { startWorking, type Working } from "./working.js";
 import { startWriting } from "./writing.js";
@@ -30,6 +32,7 @@ export interface RunBatchOptions {
   readonly refresh: boolean;
   /** How long a provider may not work before the run gives up. @unit milliseconds */
   readonly patienceMs: number;
+  readonly terms: BatchTerms;
   readonly onProgress: (progress: RunProgress) => void;
 }
 
@@ -38,6 +41,9 @@ export interface RunProgress {
   readonly counts: BatchCounts;
   readonly feed: FeedProgress;
   readonly allowedRate: number | null;
+  /** Its window is closed until then, by its own clock; null: it may start work. @unit Unix time in ms */
+  readonly closedUntilMs: number | null;
+  readonly window: CallWindow | null;
 }
 
 /** Why a run ended before its batch was complete. */
@@ -46,6 +52,8 @@ export type Ending =
   | { readonly kind: "interrupted" }
   | { readonly kind: "provider-stopped"; readonly error: CardbatchError }
   | { readonly kind: "provider-unavailable"; readonly error: CardbatchError }
+  /** No call is left in the batch's limits, and nothing can be done without one. */
+  | { readonly kind: "budget-spent" }
   /** Nothing is left to do, yet requests have no outcome. */
   | { readonly kind: "lost" };
 
@@ -71,10 +79,10 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   if (!(await app.presence.acquire(`batch:${options.name}`))) {
     throw new UsageError(`batch ${options.name}: another run of it is live; wait for it, or name another --batch`);
   }
-  const { name, providers, destination, refresh } = options;
+  const { name, providers, destination, refresh, terms } = options;
   const thresholds = thresholdsOf(app.config);
   const sources = await foldersToKeep(options.sources.sources, options.sources.roots, app.vault);
-  const batch = await app.batches.open({ name, providers, destination, sources, thresholds, refresh });
+  const batch = await app.batches.open({ name, providers, destination, sources, thresholds, refresh, terms });
   const ended = new AbortController();
   const signals = { soft: AbortSignal.any([stop.soft, ended.signal]), hard: stop.hard };
   setMaxListeners(0, signals.soft);
@@ -83,7 +91,7 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   const before = await app.batches.counts(name);
   const working = await startWorking(app, { providers, concurrency: options.concurrency, stop: signals });
   const feeding = startFeeding(app, batch, options, signals.soft);
-  const ending = await watch(app, options, working, feeding, stop.soft);
+  const ending = await watch(app, batch, options, working, feeding, stop.soft);
 
   ended.abort();
   await feeding.done.catch(() => {});
@@ -119,6 +127,7 @@ function startFeeding(app: App, batch: Batch, options: RunBatchOptions, signal: 
 /** Looks at the batch until it is complete or cannot go on. */
 async function watch(
   app: App,
+  batch: Batch,
   options: RunBatchOptions,
   working: Working,
   feeding: Feeding,
@@ -129,18 +138,24 @@ async function watch(
     feedError = error;
   });
   const health = watchHealth(app, options.patienceMs);
+  const isBudgetSpent = watchBudget(app, options.destination, options.providers);
+  const wakeSleepers = keepAwake(app, options.name);
   let idleSince: number | null = null;
   let fedAgain = false;
   for (;;) {
     if (signal.aborted) return { kind: "interrupted" };
     if (feedError !== null) throw feedError;
     const counts = await app.batches.counts(options.name);
-    const allowedRate = options.providers.map((name) => working.pace(name)?.allowedRate() ?? null)[0] ?? null;
-    options.onProgress({ counts, feed: feeding.progress(), allowedRate });
+    const allowedRate = options.providers.map((name) => working.pace(name)?.state().rate ?? null)[0] ?? null;
+    const opensAtMs = opensAt(batch.window, Date.now());
+    const closedUntilMs = isOpen(batch.window, Date.now()) ? null : opensAtMs;
+    options.onProgress({ counts, feed: feeding.progress(), allowedRate, closedUntilMs, window: batch.window });
     app.metrics.setBatch(counts);
     if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
     const stopped = stoppedBy(options.providers, working);
     if (stopped !== null) return { kind: "provider-stopped", error: stopped };
+    await wakeSleepers(counts);
+    if ((counts.fed || feeding.progress().waiting) && (await isBudgetSpent(counts))) return { kind: "budget-spent" };
     const unavailable = health();
     if (unavailable !== null) return { kind: "provider-unavailable", error: unavailable };
     const isIdle =

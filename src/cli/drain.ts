@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
+import { watchBudget } from "../app/limits.js";
 import { startWriting, type Writing } from "../app/writing.js";
 import { type App, openApp } from "../app.js";
 import type { Batch, BatchCounts } from "../domain/batch.js";
@@ -55,7 +56,7 @@ async function drainDestination(app: App, options: RunOptions, { terminal, stop 
 
 /** Writes one batch's outcomes until all are there. */
 async function drainBatch(app: App, name: string, options: RunOptions, context: Context): Promise<number> {
-  const { terminal, stop } = context;
+  const { terminal } = context;
   const startedAt = performance.now();
   const batch = await waitForBatch(app, name, context);
   if (batch === null) return EXIT.interrupted;
@@ -65,11 +66,10 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
     mayStartOver: false,
   });
   terminal.message(`writing outcomes of batch ${name} to ${writing.folder}`);
-  const isComplete = await watchBatch(app, name, writing, context);
+  const ending = await watchBatch(app, batch, writing, context);
   await writing.close();
   const counts = await app.batches.counts(name);
   const feed = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
-  const ending = { kind: isComplete ? "complete" : "interrupted" } as const;
   const seconds = (performance.now() - startedAt) / 1000;
   const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds };
   const { summary, accuracy } = await finish(app, result, options);
@@ -82,11 +82,11 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
       sources: [name],
       folder: options.out,
       ending,
-      prices: {},
     };
     terminal.message(summaryText(shown, createPaint(terminal.color)));
   }
-  if (!isComplete) return stop.soft.aborted ? EXIT.interrupted : EXIT.someFailed;
+  if (ending.kind === "interrupted") return EXIT.interrupted;
+  if (ending.kind === "budget-spent") return EXIT.budget;
   return summary.failed > 0 && options.tolerateFailures !== true ? EXIT.someFailed : EXIT.ok;
 }
 
@@ -103,19 +103,23 @@ async function waitForBatch(app: App, name: string, { terminal, stop }: Context)
   return null;
 }
 
-async function watchBatch(app: App, name: string, writing: Writing, { terminal, stop }: Context): Promise<boolean> {
+type DrainEnding = { readonly kind: "complete" | "interrupted" | "budget-spent" };
+
+async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, stop }: Context): Promise<DrainEnding> {
+  const isBudgetSpent = watchBudget(app, batch.destination, batch.providers);
   let toldAtMs = performance.now();
   while (!stop.soft.aborted) {
-    const counts = await app.batches.counts(name);
+    const counts = await app.batches.counts(batch.name);
     app.metrics.setBatch(counts);
-    if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return true;
+    if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
+    if (await isBudgetSpent(counts)) return { kind: "budget-spent" };
     if (performance.now() - toldAtMs > TELL_EVERY_MS) {
       toldAtMs = performance.now();
       terminal.message(describe(counts, writing));
     }
     await sleep(LOOK_MS, undefined, { signal: stop.soft }).catch(() => {});
   }
-  return false;
+  return { kind: "interrupted" };
 }
 
 function describe(counts: BatchCounts, writing: Writing): string {

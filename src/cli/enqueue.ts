@@ -7,7 +7,7 @@ import { UsageError } from "../domain/errors.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
-import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import { addRunOptions, batchTerms, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
 
 /** How often somebody who waits for workers is told so. */
 const TELL_EVERY_MS = 5000;
@@ -24,6 +24,7 @@ async function enqueue(names: readonly string[], options: RunOptions, context: C
   const providers = namedProviders(options.provider, config);
   const opened = await openSources(config, names, options.encoding);
   const name = options.batch ?? defaultBatchName(opened.sources, providers);
+  const terms = batchTerms(options, config, providers);
   const app = await openApp(config, surroundings, stop.soft);
   try {
     if (!(await app.presence.acquire(`batch:${name}`))) {
@@ -36,7 +37,9 @@ async function enqueue(names: readonly string[], options: RunOptions, context: C
       sources: await foldersToKeep(opened.sources, opened.roots, app.vault),
       thresholds: thresholdsOf(config),
       refresh: options.refresh === true,
+      terms,
     });
+    await app.images.wake(name);
     terminal.message(`batch ${name}; its outcomes: cardbatch drain --batch ${name} --out <folder>`);
     const onProgress = tellOfWaiting(app, terminal.message);
     const { backlog, limit = null } = options;

@@ -12,7 +12,14 @@ import { EXIT } from "./exit-codes.js";
 import { count } from "./format.js";
 import { createProgress } from "./progress.js";
 import { finish } from "./run.js";
-import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import {
+  addRunOptions,
+  applyRunOptions,
+  batchTerms,
+  defaultBatchName,
+  namedProviders,
+  type RunOptions,
+} from "./run-options.js";
 import { createPaint } from "./terminal.js";
 import { wilson } from "./wilson.js";
 
@@ -37,7 +44,20 @@ async function evaluate(source: string, options: RunOptions, context: Context): 
     const progress = createProgress(terminal);
     app.onEvent(progress.observe);
     const { concurrency = null, limit = null, backlog, refresh = false, patience: patienceMs } = options;
-    const run = { name, sources, providers, destination: name, out, concurrency, limit, backlog, refresh, patienceMs };
+    const terms = batchTerms(options, config, providers);
+    const run = {
+      name,
+      terms,
+      sources,
+      providers,
+      destination: name,
+      out,
+      concurrency,
+      limit,
+      backlog,
+      refresh,
+      patienceMs,
+    };
     const result = await runBatch(app, { ...run, onProgress: progress.show }, stop);
     progress.done();
     const { accuracy } = await finish(app, result, options);
@@ -53,6 +73,7 @@ async function evaluate(source: string, options: RunOptions, context: Context): 
 }
 
 function endedEarly(kind: string): number {
+  if (kind === "budget-spent") return EXIT.budget;
   return kind === "interrupted" ? EXIT.interrupted : EXIT.providerUnavailable;
 }
 

@@ -1,8 +1,8 @@
 import type { RunProgress } from "../app/run-batch.js";
 import type { BatchCounts } from "../domain/batch.js";
 import type { CardbatchEvent } from "../domain/events.js";
-import type { PaceChange } from "../domain/pace.js";
 import { amountText } from "../domain/money.js";
+import type { PaceChange } from "../domain/pace.js";
 import type { CallWindow } from "../domain/window.js";
 import { count, duration } from "./format.js";
 import { createPaint, type Terminal } from "./terminal.js";
@@ -83,7 +83,8 @@ function describe(progress: RunProgress, meter: Meter, waitingFor: string | null
 function describeMoney({ money, providers }: BatchCounts): string[] {
   const { maxCalls, budget } = money.limits;
   const billable = Object.values(providers).reduce((sum, its) => sum + its.billableCalls, 0);
-  const cost = money.cost > 0 || budget !== null ? [`cost ${amountText(money.cost)}${ofLimit(budget, amountText)}`] : [];
+  const cost =
+    money.cost > 0 || budget !== null ? [`cost ${amountText(money.cost)}${ofLimit(budget, amountText)}`] : [];
   const calls = maxCalls === null ? [] : [`${count(billable)}${ofLimit(maxCalls, count)} billable calls`];
   return [...cost, ...calls, ...(money.spent ? ["no call left in the limits"] : [])];
 }

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
-import type { Config } from "../config/settings.js";
+import type { CallRates, Config } from "../config/settings.js";
 import { rateSchema } from "../config/settings.js";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
+import type { BatchTerms } from "../domain/batch.js";
 import { ConfigError, UsageError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
+import { budgetInMicros, priceInMicros } from "../domain/money.js";
 import { nameSchema } from "../domain/payload.js";
+import { isTimeZone, localTimeZone, parseWindow } from "../domain/window.js";
 import type { ImageSource } from "../intake/source.js";
 import { parseDuration } from "./format.js";
 
@@ -15,12 +18,18 @@ export interface RunOptions {
   readonly out: string;
   readonly batch?: string;
   readonly csv?: true;
-  readonly rate?: number;
+  readonly rate?: CallRates;
   readonly concurrency?: number;
   readonly limit?: number;
   readonly backlog: number;
   readonly refresh?: true;
   readonly patience: number;
+  /** Null takes the batch's limit away, undefined leaves it as it is. */
+  readonly maxCalls?: number | null;
+  readonly budget?: number | null;
+  readonly window?: string;
+  readonly tz?: string;
+  readonly dryRun?: true;
   readonly tolerateFailures?: true;
   readonly destination?: string;
   readonly encoding: string;
@@ -41,12 +50,17 @@ export function addRunOptions(command: Command): Command {
     .option("--out <folder>", "where results are written", "out")
     .option("--batch <name>", "the batch's name; default: made of the sources and providers", parseName)
     .option("--csv", "also write results.csv")
-    .option("--rate <calls/s>", "calls a second that the vendor allows, such as 20", parseRate)
+    .option("--rate <calls>", "what the vendor allows, such as 20 or 20/s,50000/day; auto finds it out", parseRate)
     .option("--concurrency <n>", "images worked on at a time", parseWhole)
     .option("--limit <n>", "take only so many pages", parseWhole)
     .option("--backlog <n>", "most jobs that may wait", parseWhole, 1000)
     .option("--refresh", "call again although answered")
     .option("--patience <time>", "how long to wait for a vendor that does not work", parseTime, 30 * 60_000)
+    .option("--max-calls <n>", "most billable calls of the batch, over all its runs; none takes it away", parseMaxCalls)
+    .option("--budget <amount>", "most that the batch may cost, over all its runs; none takes it away", parseBudget)
+    .option("--window <from-to>", "hours in which work may start, such as 22:00-06:00; none takes it away")
+    .option("--tz <zone>", "time zone of --window, such as Asia/Shanghai; default: this machine's")
+    .option("--dry-run", "say what it would read, call and cost; send and write nothing")
     .option("--tolerate-failures", "exit 0 although some images failed")
     .option("--destination <name>", "name of the result queues", parseName)
     .option("--encoding <label>", "of manifests, such as gb18030", "utf-8")
@@ -62,6 +76,24 @@ export function parseWhole(text: string): number {
   return value;
 }
 
+function parseMaxCalls(text: string): number | null {
+  if (text === "none") return null;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError("takes a whole number of calls, or none.");
+  }
+  return value;
+}
+
+/** In millionths. */
+function parseBudget(text: string): number | null {
+  if (text === "none") return null;
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value > 1e9)
+    throw new InvalidArgumentError("takes an amount such as 250.00, or none.");
+  return budgetInMicros(value);
+}
+
 export function parsePort(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_535)
@@ -69,9 +101,9 @@ export function parsePort(text: string): number {
   return value;
 }
 
-function parseRate(text: string): number {
+function parseRate(text: string): CallRates {
   const parsed = rateSchema.safeParse(text);
-  if (!parsed.success) throw new InvalidArgumentError("takes calls a second, such as 20 or 20/s.");
+  if (!parsed.success) throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
   return parsed.data;
 }
 
@@ -126,4 +158,37 @@ export function applyRunOptions(config: Config, options: RunOptions, providers: 
   if (options.rate === undefined) return config;
   const changed = Object.fromEntries(providers.map((name) => [name, { ...config[name], rate: options.rate }]));
   return { ...config, ...changed };
+}
+
+/**
+ * What the options say the batch may do. Prices come from the settings, and only where they are set: a run without them
+ * leaves the batch those that it has.
+ * @throws UsageError for a window or time zone that there is not
+ * @throws ConfigError when there is a budget, and a provider that costs something has no price
+ */
+export function batchTerms(options: RunOptions, config: Config, providers: readonly ProviderName[]): BatchTerms {
+  const vendors = providers.filter((name) => name !== "local");
+  const unpriced = vendors.find((name) => config[name].price === 0);
+  if (options.budget != null && unpriced !== undefined) {
+    const setting = `CARDBATCH_${unpriced.toUpperCase()}_PRICE`;
+    throw new ConfigError(`--budget: ${unpriced} has no price; set ${setting} to what one billable call costs`);
+  }
+  const priced = vendors.filter((name) => config[name].price > 0);
+  return {
+    prices: Object.fromEntries(priced.map((name) => [name, priceInMicros(config[name].price)])),
+    ...(options.maxCalls === undefined ? {} : { maxCalls: options.maxCalls }),
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
+    ...windowTerm(options),
+  };
+}
+
+function windowTerm({ window: text, tz }: RunOptions): Pick<BatchTerms, "window"> {
+  if (tz !== undefined && !isTimeZone(tz)) {
+    throw new UsageError(`--tz ${tz}: there is no such time zone; name one such as Asia/Shanghai`);
+  }
+  if (text === undefined) return {};
+  if (text === "none") return { window: null };
+  const window = parseWindow(text, tz ?? localTimeZone());
+  if (window === null) throw new UsageError(`--window ${text}: takes hours such as 22:00-06:00`);
+  return { window };
 }

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
-import { rateOf } from "../app/providers.js";
+import { describeRate } from "../app/providers.js";
 import { type Ending, type RunResult, runBatch } from "../app/run-batch.js";
 import { type App, openApp } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
@@ -16,7 +16,14 @@ import { checkAccounts, countFailures, type Summary, summarize, writeSummary } f
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
-import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import {
+  addRunOptions,
+  applyRunOptions,
+  batchTerms,
+  defaultBatchName,
+  namedProviders,
+  type RunOptions,
+} from "./run-options.js";
 import { summaryText } from "./summary-text.js";
 import { createPaint } from "./terminal.js";
 
@@ -35,6 +42,7 @@ export async function run(names: readonly string[], options: RunOptions, context
   const config = applyRunOptions(asConfigured, options, providers);
   const sources = await openSources(config, names, options.encoding);
   const name = options.batch ?? defaultBatchName(sources.sources, providers);
+  const terms = batchTerms(options, config, providers);
   const app = await openApp(config, context.surroundings, context.stop.soft);
   try {
     await startMetricsServer(app.config, app.metrics, app.defer, context.terminal.message);
@@ -54,13 +62,14 @@ export async function run(names: readonly string[], options: RunOptions, context
         backlog: options.backlog,
         refresh: options.refresh === true,
         patienceMs: options.patience,
+        terms,
         onProgress: progress.show,
       },
       context.stop,
     );
     progress.done();
     const report = await finish(app, result, options);
-    print(app, result, report, names, options, context);
+    print(result, report, names, options, context);
     if (report.mismatch !== null) {
       context.terminal.message(`cardbatch: ${report.mismatch}; run the batch into a new --out to have it written anew`);
       return EXIT.someFailed;
@@ -73,12 +82,7 @@ export async function run(names: readonly string[], options: RunOptions, context
 }
 
 function announce(app: App, batch: string, providers: readonly ProviderName[], { terminal }: Context): void {
-  const paces = providers.map((name) => {
-    const rate = rateOf(name, app.config[name]);
-    return rate === null
-      ? name
-      : `${name} at ${rate} calls/s${app.config[name].rate === undefined ? " (the default)" : ""}`;
-  });
+  const paces = providers.map((name) => describeRate(name, app.config[name]));
   terminal.message(`batch ${batch}: ${paces.join(", then ")}; Redis: ${app.redisHow}`);
   if (app.config.allowHttp.length > 0) terminal.message(`plain http is allowed to ${app.config.allowHttp.join(", ")}`);
 }
@@ -123,7 +127,6 @@ function accuracyDeps({ vault }: App) {
 }
 
 function print(
-  app: App,
   result: RunResult,
   { summary, accuracy }: RunReport,
   sources: readonly string[],
@@ -134,12 +137,9 @@ function print(
     terminal.data(JSON.stringify({ ...summary, accuracy }));
     return;
   }
-  const prices = Object.fromEntries(
-    (["huawei", "shiliuai", "local"] as const).map((name) => [name, app.config[name].price]),
-  );
   const shown = relative(process.cwd(), result.folder) || ".";
   const text = summaryText(
-    { summary, accuracy, truth: options.truth ?? null, sources, folder: shown, ending: result.ending, prices },
+    { summary, accuracy, truth: options.truth ?? null, sources, folder: shown, ending: result.ending },
     createPaint(terminal.color),
   );
   terminal.message(text);
@@ -153,6 +153,8 @@ function exitCode(ending: Ending, { summary, accuracy }: RunReport, options: Run
     case "provider-stopped":
     case "provider-unavailable":
       return EXIT.providerUnavailable;
+    case "budget-spent":
+      return EXIT.budget;
     case "lost":
       return EXIT.someFailed;
     case "complete":

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Ending } from "../app/run-batch.js";
 import { ERROR_CATALOGUE, type ErrorCode } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
+import { amountText, MICROS } from "../domain/money.js";
 import type { Accuracy, Score } from "../results/accuracy.js";
 import type { Summary } from "../results/summary.js";
 import { count, duration, plural } from "./format.js";
@@ -16,7 +17,6 @@ export interface SummaryText {
   readonly sources: readonly string[];
   readonly folder: string;
   readonly ending: Ending;
-  readonly prices: Readonly<Record<string, number>>;
 }
 
 /** The summary as a person reads it, and may forward it. */
@@ -26,7 +26,8 @@ export function summaryText(input: SummaryText, paint: Paint): string {
     ["sources", sources(input.sources)],
     ["batch", `${summary.batch}${summary.complete ? "" : paint.yellow("  not complete")}`],
     ["pages", pages(summary, paint)],
-    ["calls", calls(input)],
+    ["calls", calls(summary)],
+    ...cost(summary),
     ["time", time(summary)],
     ...failures(summary),
     ...accuracyRows(input, paint),
@@ -60,18 +61,33 @@ function pages(summary: Summary, paint: Paint): string {
   return `${count(summary.found)} found: ${parts.join(", ")}${ignored}`;
 }
 
-function calls({ summary, prices }: SummaryText): string {
-  const parts = Object.entries(summary.providers).map(([name, counts]) => {
-    const billable = name === "local" ? "free" : `${count(counts.billableCalls)} billable`;
-    const uncertain = counts.uncertainCalls > 0 ? `, ${count(counts.uncertainCalls)} uncertain` : "";
-    const price = prices[name] ?? 0;
-    const cost = price > 0 ? `, costing ${(price * counts.billableCalls).toFixed(2)}` : "";
-    const assumed = name === "shiliuai" ? " (assumed: the vendor does not say what it bills)" : "";
-    return `${name} ${count(counts.calls)} (${billable}${uncertain}${cost})${assumed}`;
+function calls(summary: Summary): string {
+  const parts = Object.entries(summary.providers).map(([name, { calls, billableCalls, uncertainCalls, billing }]) => {
+    const billable = billing === "free" ? "free" : `${count(billableCalls)} billable`;
+    const uncertain = uncertainCalls > 0 ? `, ${count(uncertainCalls)} uncertain` : "";
+    const assumed = billing === "assumed" ? " (assumed: the vendor does not say what it bills)" : "";
+    return `${name} ${count(calls)} (${billable}${uncertain})${assumed}`;
   });
   const earlier = summary.calls - summary.thisRun.calls;
   const now = earlier > 0 ? `; ${count(summary.thisRun.calls)} of them in this run` : "";
   return parts.length === 0 ? "none" : parts.join(", ") + now;
+}
+
+/** Where there are neither prices nor limits there is nothing to say. */
+function cost(summary: Summary): [string, string][] {
+  const { maxCalls, budget, uncertainCost } = summary;
+  if (summary.cost === 0 && uncertainCost === 0 && maxCalls === null && budget === null) return [];
+  const uncertain = uncertainCost > 0 ? ` and up to ${money(uncertainCost)} for uncertain calls` : "";
+  const isAssumed = Object.values(summary.providers).some(({ billing, cost: its }) => billing === "assumed" && its > 0);
+  const limits = [
+    ...(budget === null ? [] : [`budget ${money(budget)}`]),
+    ...(maxCalls === null ? [] : [`at most ${plural(maxCalls, "billable call")}`]),
+  ];
+  return [["cost", [money(summary.cost) + uncertain + (isAssumed ? " (assumed)" : ""), ...limits].join("; ")]];
+}
+
+function money(amount: number): string {
+  return amountText(Math.round(amount * MICROS));
 }
 
 function time(summary: Summary): string {
@@ -124,6 +140,12 @@ function ending(end: Ending, paint: Paint): string[] {
     case "provider-stopped":
     case "provider-unavailable":
       return ["", paint.red(`  ${end.error.message}: ${end.error.hint}.`), "  Run the same command again to go on."];
+    case "budget-spent":
+      return [
+        "",
+        paint.yellow("  No call is left in the batch's limits."),
+        "  Run the same command again with a higher --max-calls or --budget to go on.",
+      ];
     case "lost":
       return ["", paint.red("  Some pages have neither an outcome nor a job. Run the same command again.")];
   }

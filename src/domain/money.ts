@@ -6,6 +6,13 @@ import { PROVIDER_NAMES, type ProviderName } from "./answer.js";
  */
 export const MICROS = 1_000_000;
 
+/** Whether a vendor says what it bills; where it does not, every 2xx is taken as billed. */
+export const BILLING: Readonly<Record<ProviderName, "free" | "stated" | "assumed">> = {
+  huawei: "stated",
+  shiliuai: "assumed",
+  local: "free",
+};
+
 /** Price of a billable call by provider, in millionths; free where there is none. */
 export type Prices = Readonly<Partial<Record<ProviderName, number>>>;
 
@@ -60,15 +67,9 @@ export function costAtRisk(fates: FatesByProvider, prices: Prices): number {
   }, 0);
 }
 
-/**
- * Which providers' calls count against `maxCalls`: those that cost something, or all where none does.
- * @param isFree whether a provider never bills anything
- */
-export function countedProviders(
-  providers: readonly ProviderName[],
-  isFree = (name: ProviderName) => name === "local",
-): readonly ProviderName[] {
-  const billing = providers.filter((name) => !isFree(name));
+/** Which providers' calls count against `maxCalls`: those that cost something, or all where none does. */
+export function countedProviders(providers: readonly ProviderName[]): readonly ProviderName[] {
+  const billing = providers.filter((name) => BILLING[name] !== "free");
   return billing.length > 0 ? billing : providers;
 }
 

@@ -10,12 +10,20 @@ export const IMAGE_JOB = "image";
 /** BullMQ takes jobs without a priority first: that is where single requests go, ahead of any batch. */
 const BATCH_PRIORITY = 10;
 
+/** A job that is not to start for this long waits for its batch, not for its turn. @unit milliseconds */
+const ASLEEP_MS = 15_000;
+const WAKE_AT_A_TIME = 256;
+
 /** The queue of images, from the side that fills it. */
 export interface Images {
   /** Enqueues; a request that waits or runs already is left as it is. */
   add(jobs: readonly { request: RequestId; job: ImageJob }[]): Promise<void>;
   /** Jobs that nobody works on yet. */
   backlog(): Promise<number>;
+  /** Of these, jobs that nobody is to start for a while yet, because their batch may not go on at present. */
+  asleep(): Promise<number>;
+  /** Has the batch's jobs that were put off started at once. */
+  wake(batch: string): Promise<void>;
   /** Jobs of every kind. */
   unfinished(): Promise<number>;
   /** Workers that are connected at present. */
@@ -40,10 +48,27 @@ export function createImages(redis: Redis, keys: Keys): Images {
       );
     },
     backlog: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed")),
+    asleep: () => redis.zcount(queue.toKey("delayed"), scoreOf(Date.now() + ASLEEP_MS), "+inf"),
+    wake: async (batch) => {
+      let left = 0;
+      for (;;) {
+        const jobs = await queue.getDelayed(left, left + WAKE_AT_A_TIME - 1);
+        const its = jobs.filter((job) => job?.data?.batch === batch);
+        // One that has begun meanwhile is awake already.
+        await Promise.all(its.map((job) => job.promote().catch(() => {})));
+        left += jobs.length - its.length;
+        if (jobs.length < WAKE_AT_A_TIME) return;
+      }
+    },
     unfinished: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed", "active")),
     workers: () => queue.getWorkersCount(),
     close: () => queue.close(),
   };
+}
+
+/** What BullMQ sorts delayed jobs by: the time, and behind it twelve bits of their order. */
+function scoreOf(timeMs: number): number {
+  return timeMs * 4096;
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

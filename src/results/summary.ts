@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import type { ProviderName } from "../domain/answer.js";
+import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { BatchCounts, ProviderCounts } from "../domain/batch.js";
+import { BILLING, MICROS } from "../domain/money.js";
 import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
 import { countLines, readRecords } from "./read-lines.js";
 import { writeFileWhole } from "./write-whole.js";
@@ -26,7 +27,14 @@ export interface Summary extends CallTotals {
   readonly complete: boolean;
   /** Of this run. */
   readonly seconds: number;
-  readonly providers: Readonly<Partial<Record<ProviderName, ProviderCounts>>>;
+  readonly providers: Readonly<Partial<Record<ProviderName, ProviderSummary>>>;
+  /** Of billable calls, at the batch's prices. */
+  readonly cost: number;
+  /** What uncertain calls have cost on top of that at the most. */
+  readonly uncertainCost: number;
+  /** Null: none. */
+  readonly maxCalls: number | null;
+  readonly budget: number | null;
   /** Files in the sources that are no images. */
   readonly ignored: number;
   /** Failures by code. */
@@ -34,6 +42,12 @@ export interface Summary extends CallTotals {
   readonly thisRun: CallTotals;
   readonly keyring: string;
   readonly finishedAt: string;
+}
+
+export interface ProviderSummary extends ProviderCounts {
+  readonly cost: number;
+  /** `assumed`: the vendor does not say what it bills, and every 2xx is taken as billed. */
+  readonly billing: (typeof BILLING)[ProviderName];
 }
 
 export interface SummaryInput {
@@ -61,7 +75,11 @@ export function summarize(input: SummaryInput): Summary {
     complete: counts.fed && counts.pending === 0 && counts.stale === 0,
     ...totals,
     seconds: Math.round(input.seconds * 1000) / 1000,
-    providers: counts.providers,
+    providers: summarizeProviders(counts),
+    cost: counts.money.cost / MICROS,
+    uncertainCost: counts.money.atRisk / MICROS,
+    maxCalls: counts.money.limits.maxCalls,
+    budget: counts.money.limits.budget === null ? null : counts.money.limits.budget / MICROS,
     ignored: input.ignored,
     failures: input.failures,
     thisRun: {
@@ -101,6 +119,16 @@ export async function countFailures(folder: string): Promise<Record<string, numb
     if (outcome === "failed" && code !== undefined) codes[code] = (codes[code] ?? 0) + 1;
   }
   return codes;
+}
+
+function summarizeProviders({ providers, money }: BatchCounts): Summary["providers"] {
+  const entries = PROVIDER_NAMES.flatMap((name) => {
+    const its = providers[name];
+    if (its === undefined) return [];
+    const cost = (its.billableCalls * (money.prices[name] ?? 0)) / MICROS;
+    return [[name, { ...its, cost, billing: BILLING[name] }] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
 function totalCalls({ providers }: BatchCounts): CallTotals {

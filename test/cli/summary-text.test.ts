@@ -22,7 +22,11 @@ const summary: Summary = {
   billableCalls: 0,
   uncertainCalls: 0,
   seconds: 12.3,
-  providers: { local: { calls: 60, billableCalls: 0, uncertainCalls: 0 } },
+  providers: { local: { calls: 60, billableCalls: 0, uncertainCalls: 0, cost: 0, billing: "free" } },
+  cost: 0,
+  uncertainCost: 0,
+  maxCalls: null,
+  budget: null,
   ignored: 0,
   failures: {},
   thisRun: { calls: 60, billableCalls: 0, uncertainCalls: 0 },
@@ -51,7 +55,6 @@ function text({ summary: changed, ...more }: More = {}, color = false): string {
     sources: ["scans"],
     folder: "out",
     ending: { kind: "complete" },
-    prices: {},
     ...more,
     summary: { ...summary, ...changed },
   };
@@ -88,9 +91,13 @@ describe("the summary", () => {
       seconds: 3725,
       ignored: 1,
       providers: {
-        huawei: { calls: 12_000, billableCalls: 11_900, uncertainCalls: 7 },
-        shiliuai: { calls: 1000, billableCalls: 1000, uncertainCalls: 0 },
+        huawei: { calls: 12_000, billableCalls: 11_900, uncertainCalls: 7, cost: 595, billing: "stated" },
+        shiliuai: { calls: 1000, billableCalls: 1000, uncertainCalls: 0, cost: 30, billing: "assumed" },
       },
+      cost: 625,
+      uncertainCost: 0.35,
+      maxCalls: 13_000,
+      budget: 700,
       failures: { "image-corrupt": 1, "provider-timeout": 3 },
       thisRun: { calls: 3000, billableCalls: 2900, uncertainCalls: 7 },
     };
@@ -98,7 +105,6 @@ describe("the summary", () => {
       summary: changed,
       accuracy: { ...accuracy, wrongAccepts: 2, missing: 1 },
       truth: "truth.csv",
-      prices: { huawei: 0.05, shiliuai: 0 },
       ending: { kind: "interrupted" },
     });
     expect(shown).toMatchInlineSnapshot(`
@@ -106,7 +112,8 @@ describe("the summary", () => {
         sources   scans
         batch     b-0123456789ab  not complete
         pages     12,345 found: 12,000 accepted, 200 review, 40 rejected, 1 duplicate, 4 failed, 100 not done  (1 other file ignored)
-        calls     huawei 12,000 (11,900 billable, 7 uncertain, costing 595.00), shiliuai 1,000 (1,000 billable) (assumed: the vendor does not say what it bills); 3,000 of them in this run
+        calls     huawei 12,000 (11,900 billable, 7 uncertain), shiliuai 1,000 (1,000 billable) (assumed: the vendor does not say what it bills); 3,000 of them in this run
+        cost      625.00 and up to 0.35 for uncertain calls (assumed); budget 700.00; at most 13,000 billable calls
         time      1 h 2 min, 0.8 calls/s
         failed    3 × provider-timeout: the vendor did not answer in time; raise the provider's _TIMEOUT_MS if it is always so
                   1 × image-corrupt: the file is damaged or cut short; copy or scan it again
@@ -124,6 +131,11 @@ describe("the summary", () => {
   test.each<[string, Ending, string]>([
     ["complete", { kind: "complete" }, ""],
     ["interrupted", { kind: "interrupted" }, "Stopped on request. Run the same command again to go on."],
+    [
+      "stopped by its budget",
+      { kind: "budget-spent" },
+      "Run the same command again with a higher --max-calls or --budget to go on.",
+    ],
     ["lost", { kind: "lost" }, "Some pages have neither an outcome nor a job. Run the same command again."],
     [
       "stopped by a provider",

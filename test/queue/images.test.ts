@@ -42,6 +42,21 @@ test("a waiting job costs no more than its reference, its key and what BullMQ ne
   expect(bytes).toBeLessThanOrEqual(750);
 });
 
+test("jobs that were put off for long are known, and woken by their batch", async () => {
+  const before = await images.backlog();
+  const putOff = (name: string, batch: string, delay: number) =>
+    queue.add("image", wish(name, { batch }).job, { jobId: requestOf("b", name), priority: 10, delay });
+  await putOff("asleep", "b", 60_000);
+  await putOff("napping", "b", 5000);
+  await putOff("other", "other", 60_000);
+  expect(await images.asleep()).toBe(2);
+  expect(await images.backlog()).toBe(before + 3);
+  await images.wake("b");
+  expect(await images.asleep()).toBe(1);
+  expect(await queue.getJobState(requestOf("b", "asleep"))).toBe("prioritized");
+  expect(await queue.getJobState(requestOf("b", "other"))).toBe("delayed");
+});
+
 test("nobody works until somebody does", async () => {
   expect(await images.workers()).toBe(0);
 });

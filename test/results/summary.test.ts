@@ -16,7 +16,14 @@ const counts: BatchCounts = {
     huawei: { calls: 20, billableCalls: 15, uncertainCalls: 2 },
     local: { calls: 3, billableCalls: 0, uncertainCalls: 0 },
   },
-  money: NO_MONEY,
+  money: {
+    limits: { maxCalls: 100, budget: 2_500_000 },
+    prices: { huawei: 100_000 },
+    cost: 1_500_000,
+    atRisk: 200_000,
+    underWay: 0,
+    spent: false,
+  },
   fed: true,
 };
 const nothing: BatchCounts = {
@@ -57,7 +64,14 @@ describe("summarize", () => {
       billableCalls: 15,
       uncertainCalls: 2,
       seconds: 1.235,
-      providers: counts.providers,
+      providers: {
+        huawei: { ...counts.providers.huawei, cost: 1.5, billing: "stated" },
+        local: { ...counts.providers.local, cost: 0, billing: "free" },
+      },
+      cost: 1.5,
+      uncertainCost: 0.2,
+      maxCalls: 100,
+      budget: 2.5,
       ignored: 7,
       failures: { "image-corrupt": 2 },
       thisRun: { calls: 18, billableCalls: 10, uncertainCalls: 1 },

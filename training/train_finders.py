@@ -91,7 +91,7 @@ def locator_example(rng: np.random.Generator, scene: Scene, shape: tuple[int, in
     for quad, line, c in cards:
         angle = reading_angle(line if line is not None else quad)
         here = _mask([quad], w, h) > 0.5
-        cos[here], sin[here] = np.cos(angle), np.sin(angle)
+        cos[here], sin[here] = np.cos(2 * angle), np.sin(2 * angle)
     return image, np.stack([card, number, cos, sin])
 
 
@@ -188,7 +188,7 @@ def direction_error(net: torch.nn.Module, examples: list[tuple[np.ndarray, np.nd
         out = net(x)[0]
         seen = torch.atan2(out[3][here].mean(), out[2][here].mean())
         true = torch.atan2(target[0, 3][here].mean(), target[0, 2][here].mean())
-        off.append(float(torch.sin(seen - true).abs()) > 0.17)
+        off.append(float(torch.sin((seen - true) / 2).abs()) > 0.17)
     return float(np.mean(off))
 
 

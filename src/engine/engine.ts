@@ -11,13 +11,13 @@ import { beamSearch, readPlainly } from "./decode.js";
 import { type CardPlace, locateCards } from "./locate.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
-import { type DateLine, lookClosely, type PlacedLine } from "./rectify.js";
+import { type DateLine, lookClosely, type PlacedLine, reversed } from "./rectify.js";
 import type { Models } from "./session.js";
 
-/** Below this a number is tried again upside down, and the surer of the two kept. */
+/** A number less sure than this is tried the other way round, where the second look is less sure than that of the way up. */
 const DOUBT = 0.5;
-/** Upside down first; sideways only where no number was found at all. */
-const OTHER_WAYS = [Math.PI, Math.PI / 2, -Math.PI / 2];
+const SURE_WAY_UP = 0.9;
+const SIDEWAYS = [Math.PI / 2, -Math.PI / 2];
 /** A date less likely than this is not reported. */
 const LEAST_DATE = 0.02;
 
@@ -53,24 +53,31 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   return { cards };
 }
 
-/** Reads the card at a place, turned about where it makes no sense; null when there is neither number nor clear card. */
+/** Reads the card at a place, sideways too where no number is found; null when there is neither number nor clear card. */
 async function readCard(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard | null> {
-  let best = await readUpright(models, picture, place);
-  for (const turn of OTHER_WAYS) {
-    const confidence = best.number?.confidence ?? 0;
-    if (confidence >= DOUBT || (best.number !== null && turn !== Math.PI)) break;
-    const turned = await readUpright(models, picture, { ...place, angle: place.angle + turn });
-    if ((turned.number?.confidence ?? 0) > confidence) best = turned;
+  let best = await readTurned(models, picture, place);
+  for (const turn of SIDEWAYS) {
+    if (best.number !== null) break;
+    best = await readTurned(models, picture, { ...place, angle: place.angle + turn });
   }
   return best.number === null && place.outline.length === 0 ? null : best;
 }
 
-async function readUpright(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard> {
-  const lines = await lookClosely(models.closeup, picture, place);
-  const number = lines.number === null ? null : await readNumber(models, picture, lines.number);
+/** Reads the lines that the second look finds; a doubtful number is tried the other way round, and the surer kept. */
+async function readTurned(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard> {
+  let lines = await lookClosely(models.closeup, picture, place);
+  let number = lines.number === null ? null : await readNumber(models, picture, lines.number);
+  const doubtful = lines.wayUp < SURE_WAY_UP && (number?.confidence ?? 0) < DOUBT;
+  if (lines.number !== null && doubtful) {
+    const other = reversed(lines);
+    const turned = other.number === null ? null : await readNumber(models, picture, other.number);
+    if ((turned?.confidence ?? 0) > (number?.confidence ?? 0)) {
+      lines = other;
+      number = turned;
+    }
+  }
   const dates = await readDates(models, picture, lines.dates);
-  const quad = lines.card === null ? null : inPage(picture, lines.card);
-  return { number, ...dates, quad };
+  return { number, ...dates, quad: lines.card === null ? null : inPage(picture, lines.card) };
 }
 
 async function readNumber(models: Models, picture: Picture, line: PlacedLine): Promise<ReadNumber | null> {

@@ -16,7 +16,7 @@ const LEAST_CARD_CELLS = 40;
 export interface CardPlace {
   /** Where the number is, or the card's middle where none was seen. */
   readonly center: Point;
-  /** The direction in which the card reads, radians, growing clockwise. */
+  /** The axis along which the card reads, radians, growing clockwise; which way round, the second look says. */
   readonly angle: number;
   /** Corner points of the cells that are card. */
   readonly outline: readonly Point[];
@@ -98,6 +98,7 @@ function cardOf(map: CellMap, line: Component, cards: readonly Component[]): Com
   return [...votes].sort((a, b) => b[1] - a[1])[0]?.[0];
 }
 
+/** The net gives twice the angle: upright and upside down look alike at this size. */
 function directionOver(maps: Maps, cells: readonly number[]): number {
   let cos = 0;
   let sin = 0;
@@ -105,7 +106,7 @@ function directionOver(maps: Maps, cells: readonly number[]): number {
     cos += maps.cos[cell] ?? 0;
     sin += maps.sin[cell] ?? 0;
   }
-  return Math.atan2(sin, cos);
+  return Math.atan2(sin, cos) / 2;
 }
 
 /** A direction seen in cells, in a picture whose cells may be stretched. */

@@ -6,7 +6,7 @@
  * a read that is aborted leaves the line at once, and when it has begun its answer is thrown away.
  */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { CardEngine, EngineReading } from "../domain/card-engine.js";
 import { CancelledError } from "../domain/errors.js";
 import { type EngineError, engineError } from "./engine-error.js";
@@ -43,7 +43,8 @@ export function createEnginePool(options: EnginePoolOptions = {}): CardEngine {
   let closed = false;
 
   function start(): void {
-    const thread: Thread = { worker: new Worker(url, { workerData }), ready: false, task: null };
+    // The environment is shared, not copied: native libraries see only the process's own.
+    const thread: Thread = { worker: new Worker(url, { workerData, env: SHARE_ENV }), ready: false, task: null };
     threads.add(thread);
     thread.worker.on("message", (message: ThreadMessage) => hear(thread, message));
     thread.worker.on("error", (cause) => lose(thread, engineError("engine-crashed", "an engine thread died", cause)));

@@ -1,5 +1,5 @@
 import type { Point, Quad } from "../domain/geometry.js";
-import { findComponents, probabilities } from "./components.js";
+import { type CellMap, findComponents, probabilities } from "./components.js";
 import { fitLine, fitTornLine, type TextLine } from "./line-fit.js";
 import type { CardPlace } from "./locate.js";
 import type { Picture } from "./picture.js";
@@ -25,11 +25,13 @@ export interface DateLine extends PlacedLine {
   readonly kind: "issue" | "expiry";
 }
 
-/** What the second look found on one card; dates surest first, none twice. */
+/** What the second look found on one card, upright whichever way it lay; dates surest first, none twice. */
 export interface CardLines {
   readonly number: PlacedLine | null;
   readonly dates: readonly DateLine[];
   readonly card: Quad | null;
+  /** How sure it is which way up the card lies, 0.5 (a guess) to 1. */
+  readonly wayUp: number;
 }
 
 interface Window {
@@ -38,7 +40,7 @@ interface Window {
   readonly matrix: Homography;
 }
 
-/** Looks at one card upright and closely, and finds its lines. @param closeup the net of `models/closeup.onnx` */
+/** Looks at one card closely and finds its lines. @param closeup the net of `models/closeup.onnx` */
 export async function lookClosely(closeup: Net, picture: Picture, place: CardPlace): Promise<CardLines> {
   const window = windowOn(place);
   const { width, height } = window;
@@ -46,17 +48,43 @@ export async function lookClosely(closeup: Net, picture: Picture, place: CardPla
   warpInto(input, 0, picture, window);
   const { data } = await closeup.run(input, [1, 3, height, width]);
   const [w, h] = [width / CELL, height / CELL];
-  const lines = (channel: number, leastMass: number): PlacedLine[] => {
-    const map = probabilities(data, channel, w, h);
-    return findComponents(map, 0.25, leastMass).map((component) => placed(window, fitLine(map, component, 0)));
-  };
-  const issue = lines(1, 4).map((line): DateLine => ({ ...line, kind: "issue" }));
-  const expiry = lines(2, 4).map((line): DateLine => ({ ...line, kind: "expiry" }));
-  const numberMap = probabilities(data, 0, w, h);
+  const maps = [0, 1, 2, 3, 4].map((channel) => probabilities(data, channel, w, h));
+  const [numberMap, issueMap, expiryMap, cardMap, upsideMap] = maps;
+  if (!numberMap || !issueMap || !expiryMap || !cardMap || !upsideMap) throw new Error("the closeup gave too few maps");
+  const lines = (map: CellMap, least: number): PlacedLine[] =>
+    findComponents(map, 0.25, least).map((component) => placed(window, fitLine(map, component, 0)));
   const torn = fitTornLine(numberMap, findComponents(numberMap, 0.25, 4), 0);
   const number = torn === null || torn.length * torn.height < LEAST_NUMBER_CELLS ? null : placed(window, torn);
-  const [card = null] = lines(3, 200);
-  return { number, dates: withoutTwins([...issue.slice(0, 2), ...expiry.slice(0, 2)]), card: card?.quad ?? null };
+  const issue = lines(issueMap, 4).map((line): DateLine => ({ ...line, kind: "issue" }));
+  const expiry = lines(expiryMap, 4).map((line): DateLine => ({ ...line, kind: "expiry" }));
+  const dates = withoutTwins([...issue.slice(0, 2), ...expiry.slice(0, 2)]);
+  const [card] = lines(cardMap, 200);
+  const upside = meanWhere(upsideMap, numberMap);
+  const found = { number, dates, card: card?.quad ?? null, wayUp: Math.max(upside, 1 - upside) };
+  return upside > 0.5 ? reversed(found) : found;
+}
+
+/** The mean of one map where another is over a half; 0 where it nowhere is. */
+function meanWhere(values: CellMap, mask: CellMap): number {
+  let sum = 0;
+  let count = 0;
+  for (const [i, value] of values.data.entries()) {
+    if ((mask.data[i] ?? 0) <= 0.5) continue;
+    sum += value;
+    count++;
+  }
+  return count === 0 ? 0 : sum / count;
+}
+
+/** The same lines taken to read the other way. */
+export function reversed(lines: CardLines): CardLines {
+  const turn = ([a, b, c, d]: Quad): Quad => [c, d, a, b];
+  return {
+    ...lines,
+    number: lines.number === null ? null : { ...lines.number, quad: turn(lines.number.quad) },
+    dates: lines.dates.map((date) => ({ ...date, quad: turn(date.quad) })),
+    card: lines.card === null ? null : turn(lines.card),
+  };
 }
 
 /** One date claimed for both kinds belongs to the surer claim. */

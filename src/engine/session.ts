@@ -51,6 +51,9 @@ export async function loadModels(folder: string = MODELS): Promise<Models> {
 }
 
 async function loadRuntime(): Promise<Runtime> {
+  // The library would otherwise keep a device id on disk and send usage figures home. It reads the variable once, when it
+  // is loaded, and has no other switch that comes early enough.
+  process.env.ORT_DISABLE_TELEMETRY = "1";
   try {
     return await import("onnxruntime-node");
   } catch (cause) {

@@ -1,7 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { CardEngine } from "../../src/domain/card-engine.js";
@@ -101,5 +103,20 @@ describe("a real thread", () => {
       .toBuffer();
     expect(await engine.read(white)).toEqual({ cards: [] });
     await expect(engine.read(bytes(1))).rejects.toMatchObject({ code: "engine-image" });
+  });
+
+  it("leaves nothing in the home folder: the runtime's telemetry is off", async () => {
+    const home = await mkdtemp(join(folder, "home-"));
+    const script = `
+      import { createEnginePool } from ${JSON.stringify(new URL("pool.js", REAL_THREAD).href)};
+      const engine = createEnginePool({ threads: 1 });
+      await engine.read(Uint8Array.of(1)).catch((error) => console.log(error.code));
+      await engine.close();`;
+    // Telemetry is never on where CI is set, so the child must not see it.
+    const env = { PATH: process.env.PATH, HOME: home };
+    await writeFile(join(folder, "reads.mjs"), script);
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "reads.mjs")], { env });
+    expect(stdout).toBe("engine-image\n");
+    expect(await readdir(home)).toEqual([]);
   });
 });

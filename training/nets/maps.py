@@ -52,9 +52,10 @@ class MapNet(nn.Module):
 
 
 class Locator(MapNet):
-    """Maps of LOCATOR_MAPS: card (drawn 6 % smaller, so that neighbours stay apart), number line, and the direction in which
+    """Maps of LOCATOR_MAPS: card (drawn 6 % smaller, so that neighbours stay apart), number line, and the axis along which
 
-    the number reads, as cosine and sine (not logits) where there is card.
+    the number reads, as cosine and sine (not logits) of twice its angle, where there is card. Twice, because at this
+    size upright and upside down look alike: their plain directions would cancel out.
     """
 
     def __init__(self):

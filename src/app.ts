@@ -11,6 +11,7 @@ import { Keys } from "./queue/keys.js";
 import { createOutcomes, type Outcomes } from "./queue/outcomes.js";
 import { openPresence, type Presence } from "./queue/presence.js";
 import { connectRedis, type Redis } from "./queue/redis.js";
+import { type HealthReport, type RedisHealth, watchHealth } from "./queue/redis-health.js";
 import { createLogger, type Logger, logEvent } from "./telemetry/logger.js";
 import { createMetrics, type Metrics } from "./telemetry/metrics.js";
 import { scrubLine } from "./vault/scrub.js";
@@ -42,6 +43,7 @@ export interface App {
   readonly redis: Redis;
   /** For people: which Redis this is. */
   readonly redisHow: string;
+  readonly redisHealth: RedisHealth;
   readonly keys: Keys;
   readonly presence: Presence;
   readonly keyringPath: string;
@@ -111,10 +113,13 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       signal,
     );
     closers.push(() => server.close());
-    const onError = (error: Error) => telemetry.emit({ type: "fault", where: "redis", error });
-    const redis = connectRedis({ url: server.url, name: `cardbatch-${process.pid}`, onError });
-    closers.push(() => void redis.disconnect());
     const keys = new Keys(config.prefix);
+    const noteTrouble = (error: Error) => health.note(error);
+    const connection = { url: server.url, name: `cardbatch-${process.pid}` };
+    const redis = connectRedis({ ...connection, onError: noteTrouble, onRefusal: noteTrouble });
+    closers.push(() => void redis.disconnect());
+    const health = watchHealth(redis, keys.probe(), tellOfRedis(surroundings.report));
+    closers.push(() => health.close());
     const keyringPath = keyringPathOf(config, surroundings.env);
     const keyring = await openKeyring(keyringPath, keyringRecord(redis, keys), server.kind === "private");
     const presence = await openPresence(redis, keys);
@@ -129,6 +134,7 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       ...telemetry,
       redis,
       redisHow: server.how,
+      redisHealth: health,
       keys,
       presence,
       keyringPath,
@@ -147,6 +153,17 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
     await close();
     throw error;
   }
+}
+
+function tellOfRedis(report: (message: string) => void): HealthReport {
+  const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
+  return {
+    onTrouble: (what, forMs) =>
+      report(
+        `${what}${forMs < 1000 ? "" : `, for ${seconds(forMs)} now`}; waiting for it, and going on by itself then`,
+      ),
+    onBack: (afterMs) => report(`Redis is back after ${seconds(afterMs)}; going on`),
+  };
 }
 
 function once(close: () => Promise<void> | void): () => Promise<void> {

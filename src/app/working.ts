@@ -91,6 +91,7 @@ async function openLanes(app: App, { providers }: WorkingOptions): Promise<Reado
   const ledger = createLedger(app.redis, app.keys, {
     presence: app.presence.id,
     retentionMs: app.config.retentionDays * DAY_MS,
+    isSettling: app.redisHealth.isSettling,
   });
   const lanes = new Map<ProviderName, Lane>();
   for (const name of PROVIDER_NAMES) {

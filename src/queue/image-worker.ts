@@ -1,4 +1,5 @@
-import { DelayedError, type Job, Worker } from "bullmq";
+import { setMaxListeners } from "node:events";
+import { DelayedError, type Job, WaitingError } from "bullmq";
 import { z } from "zod";
 import type { Batch } from "../domain/batch.js";
 import type { StopSignals } from "../domain/dispatcher.js";
@@ -12,18 +13,17 @@ import { opensAt } from "../domain/window.js";
 import { IMAGE_JOB, IMAGE_QUEUE } from "./images.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
-import { reportErrors } from "./report-errors.js";
+import { isLostLock } from "./report-errors.js";
+import { createWatchedWorker, LOCK_MS } from "./watched-worker.js";
 
-/** A killed worker's jobs are somebody else's after the lock and one check: 8 s at the most. */
-const LOCK_MS = 6000;
-const STALLED_CHECK_MS = 2000;
-/** A job never fails for having lost its worker; what kills workers is found by `image/` where it does. */
-const NEVER_BY_STALLS = 1_000_000;
 /** A payload of a version that is not known here waits for a worker that knows it. */
 const UNKNOWN_VERSION_MS = 10 * 60_000;
 const DESTINATION_FULL_MS = 1000;
 /** A batch outside its window is looked at again after this at the latest, whatever the clocks do. */
 const LONGEST_CLOSED_MS = 10 * 60_000;
+const FAULT_MS = 1000;
+/** A job taken so lately is ours without asking. */
+const SURELY_OURS_MS = LOCK_MS / 2;
 
 interface PageJob {
   readonly request: RequestId;
@@ -74,14 +74,19 @@ const attemptSchema = z.object({
 /**
  * Works on `card-images`, and is the one place that turns what comes of a request into what BullMQ does with its job:
  * an outcome completes it, anything else moves it to later. BullMQ itself never fails or retries a job.
+ *
+ * A job whose lock is lost is somebody else's: what waits for it is given up, a call under way ends and its answer is stored,
+ * but nothing is published, and the job is left as it is.
  */
 export function createImageWorker(
   redis: Redis,
   keys: Keys,
-  options: ImageWorkerOptions,
+  { concurrency, stop }: ImageWorkerOptions,
   deps: ImageWorkerDeps,
 ): ImageWorker {
-  const process = async (job: Job, token: string | undefined): Promise<void> => {
+  const jobs = new Map<string, AbortController>();
+
+  const process = async (job: Job, token: string | undefined, signals: StopSignals): Promise<void> => {
     const startedAt = performance.now();
     deps.emit({ type: "step", step: "taken", request: job.id ?? "" });
     const finish = async (record: OutcomeRecord, destination: string | null, batch: Batch): Promise<void> => {
@@ -90,13 +95,9 @@ export function createImageWorker(
     };
     // Later starts say when the job was put back, not how long the queue is.
     if (job.attemptsStarted <= 1) deps.emit({ type: "job-started", waitedMs: Math.max(Date.now() - job.timestamp, 0) });
-    const later = async (delayMs: number): Promise<never> => {
-      await job.moveToDelayed(Date.now() + delayMs, token);
-      throw new DelayedError();
-    };
     if (job.name !== IMAGE_JOB || job.data?.schema !== PAYLOAD_SCHEMA) {
       deps.emit({ type: "fault", where: "job of an unknown version", error: null });
-      return later(UNKNOWN_VERSION_MS);
+      return later(job, token, UNKNOWN_VERSION_MS);
     }
     const parsed = imageJobSchema.safeParse(job.data);
     if (!parsed.success) {
@@ -105,12 +106,13 @@ export function createImageWorker(
     }
     const batch = await deps.batch(parsed.data.batch);
     const closedMs = opensAt(batch.window, Date.now()) - Date.now();
-    if (closedMs > 0) return later(Math.min(closedMs, LONGEST_CLOSED_MS));
+    if (closedMs > 0) return later(job, token, Math.min(closedMs, LONGEST_CLOSED_MS));
     const { destination = null } = parsed.data;
-    if (await deps.isFull(destination ?? batch.destination)) return later(DESTINATION_FULL_MS);
+    if (await deps.isFull(destination ?? batch.destination)) return later(job, token, DESTINATION_FULL_MS);
 
     const state = attemptSchema.safeParse(job.data.state).data ?? FIRST_ATTEMPT;
-    const result = await deps.recognize(parsed.data, batch, state, options.stop);
+    const result = await deps.recognize(parsed.data, batch, state, signals);
+    if (!(await isOurs(job, token))) throw new DelayedError();
     switch (result.kind) {
       case "settled":
         return;
@@ -127,34 +129,68 @@ export function createImageWorker(
           attempts: result.state.attempts,
         });
         await job.updateData({ ...job.data, state: result.state });
-        return later(result.delayMs);
+        // Who was asked to stop leaves its jobs to whoever goes on.
+        return result.error.code === "cancelled" ? giveBack(job, token) : later(job, token, result.delayMs);
     }
   };
 
-  const guarded = async (job: Job, token?: string): Promise<void> => {
+  const work = async (job: Job, token: string | undefined): Promise<void> => {
+    const soft = new AbortController();
+    setMaxListeners(0, soft.signal);
+    if (stop.soft.aborted) soft.abort();
+    jobs.set(job.id ?? "", soft);
     try {
-      await process(job, token);
+      await process(job, token, { soft: soft.signal, hard: stop.hard });
     } catch (error) {
-      if (error instanceof DelayedError) throw error;
-      // Redis went away under our hands, or a fault of ours: the job must not be failed for it.
-      deps.emit({ type: "fault", where: "worker", error });
-      await job.moveToDelayed(Date.now() + DESTINATION_FULL_MS, token);
+      if (error instanceof DelayedError || error instanceof WaitingError) throw error;
+      // A fault of ours: the job must not be failed for it. Should it not be ours any more, it is left alone.
+      if (!isLostLock(error)) deps.emit({ type: "fault", where: "worker", error });
+      await job.moveToDelayed(Date.now() + FAULT_MS, token).catch(() => {});
       throw new DelayedError();
+    } finally {
+      if (jobs.get(job.id ?? "") === soft) jobs.delete(job.id ?? "");
     }
   };
 
-  const worker = new Worker(IMAGE_QUEUE, guarded, {
-    connection: redis,
-    prefix: keys.prefix,
-    concurrency: options.concurrency,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: NEVER_BY_STALLS,
-    runRetryDelay: 500,
-    removeOnComplete: { count: 0 },
-    removeOnFail: { count: 0 },
-  });
-  worker.on("completed", (job) => deps.emit({ type: "step", step: "completed", request: job.id ?? "" }));
-  reportErrors(worker, deps.emit);
-  return { close: () => worker.close() };
+  const worker = createWatchedWorker(
+    redis,
+    keys,
+    { queue: IMAGE_QUEUE, concurrency },
+    {
+      work,
+      onLost: (lost) => {
+        for (const job of lost) jobs.get(job)?.abort();
+      },
+      onCompleted: (job) => deps.emit({ type: "step", step: "completed", request: job.id ?? "" }),
+      emit: deps.emit,
+    },
+  );
+  const onStop = () => {
+    worker.pause();
+    for (const soft of jobs.values()) soft.abort();
+  };
+  if (stop.soft.aborted) onStop();
+  else stop.soft.addEventListener("abort", onStop, { once: true });
+  return {
+    close: () => {
+      stop.soft.removeEventListener("abort", onStop);
+      return worker.close();
+    },
+  };
+}
+
+async function later(job: Job, token: string | undefined, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token);
+  throw new DelayedError();
+}
+
+async function giveBack(job: Job, token: string | undefined): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
+}
+
+/** Whether the job's lock is still held by us; then it is held for its whole time once more. */
+async function isOurs(job: Job, token = ""): Promise<boolean> {
+  if (Date.now() - (job.processedOn ?? 0) < SURELY_OURS_MS) return true;
+  return (await job.extendLock(token, LOCK_MS)) === 1;
 }

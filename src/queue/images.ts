@@ -2,7 +2,7 @@ import { Queue } from "bullmq";
 import type { ImageJob, RequestId } from "../domain/payload.js";
 import type { Keys } from "./keys.js";
 import { EVENT_STREAM } from "./outcomes.js";
-import type { Redis } from "./redis.js";
+import { type Redis, untilDone } from "./redis.js";
 
 export const IMAGE_QUEUE = "card-images";
 export const IMAGE_JOB = "image";
@@ -37,15 +37,15 @@ export function createImages(redis: Redis, keys: Keys): Images {
   return {
     add: async (jobs) => {
       if (jobs.length === 0) return;
-      await queue.addBulk(
-        jobs.map(({ request, job }) => ({
-          name: IMAGE_JOB,
-          data: job,
-          // The worker takes out what is done: said here, it would be kept with every job that waits.
-          // The workers take finished jobs away; to say so in each job would cost its weight in Redis.
-          opts: { jobId: request, ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }) },
-        })),
-      );
+      const entries = jobs.map(({ request, job }) => ({
+        name: IMAGE_JOB,
+        data: job,
+        // The worker takes out what is done: said here, it would be kept with every job that waits.
+        // The workers take finished jobs away; to say so in each job would cost its weight in Redis.
+        opts: { jobId: request, ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }) },
+      }));
+      // Its id keeps a job that is there already from being there twice.
+      await untilDone(() => queue.addBulk(entries));
     },
     backlog: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed")),
     asleep: () => redis.zcount(queue.toKey("delayed"), scoreOf(Date.now() + ASLEEP_MS), "+inf"),

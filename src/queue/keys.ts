@@ -20,6 +20,11 @@ export class Keys {
     this.prefix = prefix;
   }
 
+  /** Written to see whether Redis takes writes. */
+  probe(): string {
+    return `${this.prefix}:probe`;
+  }
+
   /** Hash: a batch's settings and accounts. */
   batch(name: string): string {
     return `${this.prefix}:batch:${name}`;

@@ -35,6 +35,7 @@ const IS_SPENT = `
  * KEYS: requests, images, answer, in-flight mark.
  * An outcome from before stands for an answer that is no longer kept, if that answer can be behind it: it was recorded
  * since the provider has been asked in this batch, or taken over from files.
+ * While Redis is settling nobody is taken for dead: who was cut off with it comes back with its answer.
  * A call that is taken for lost is remembered by its ticket, so that its account can be put right should it end after all.
  */
 export const CLAIM = {
@@ -42,7 +43,7 @@ export const CLAIM = {
   keys: 4,
   lua: `${NOW}${IS_SPENT}
     local request, generation, image, field, ticket, claimMs, presences, refreshSince, mayStand, batches, name, asked, provider,
-      lost, urgent = unpack(ARGV)
+      lost, urgent, settling = unpack(ARGV)
     local mark = redis.call('HGET', KEYS[1], request)
     local isSameImage = mark and string.sub(mark, 4) == image
     if isSameImage and string.sub(mark, 3, 3) == generation then return {'done'} end
@@ -72,7 +73,8 @@ export const CLAIM = {
       local deadline = tonumber(limit)
       local alive = redis.call('EXISTS', presences .. string.match(whose, '^(.*)#')) == 1
       local givesWay = not deadline and urgent ~= '' and batch ~= urgent
-      if alive and not givesWay and not (deadline and now > deadline) then return {'busy'} end
+      local isOver = not alive or deadline and now > deadline
+      if not givesWay and (not isOver or settling == '1') then return {'busy'} end
       if deadline then
         redis.call('HINCRBY', batches .. batch, 'uncertain:' .. provider, 1)
         redis.call('SET', lost .. whose, '1', 'PX', claimMs)

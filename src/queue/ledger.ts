@@ -18,6 +18,8 @@ export interface LedgerOptions {
   readonly retentionMs: number;
   /** Of the clock that windows are held against. @default the system's */
   readonly now?: () => number;
+  /** Redis has just come back: a process that has not been heard of may still be there. @default never */
+  readonly isSettling?: () => boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface LedgerOptions {
  * sent twice, since the client repeats what it has no reply to when its connection breaks.
  */
 export function createLedger(redis: Redis, keys: Keys, options: LedgerOptions): AnswerLedger {
-  const { presence, retentionMs, now = Date.now } = options;
+  const { presence, retentionMs, now = Date.now, isSettling = () => false } = options;
   const claim = loadBinaryScript(redis, CLAIM);
   const markSent = loadScript(redis, MARK_SENT);
   const settle = loadScript(redis, SETTLE);
@@ -41,7 +43,7 @@ export function createLedger(redis: Redis, keys: Keys, options: LedgerOptions): 
   return {
     claim: async (key, context) => {
       const held = { key, ticket: `${presence}#${++claims}` };
-      const reply = await claim(...claimKeys(keys, key, context), ...claimValues(keys, held, context));
+      const reply = await claim(...claimKeys(keys, key, context), ...claimValues(keys, held, context, isSettling()));
       return readClaim(reply as Buffer[], held);
     },
     markSent: async ({ key, ticket }, { batch, provider, pace, slot }, deadlineMs) => {
@@ -63,7 +65,12 @@ function claimKeys(keys: Keys, key: AnswerKey, { request, batch, imageKey, page 
 }
 
 /** In the order that the script takes them. */
-function claimValues(keys: Keys, { ticket }: HeldPage, context: ClaimContext): (string | number)[] {
+function claimValues(
+  keys: Keys,
+  { ticket }: HeldPage,
+  context: ClaimContext,
+  isSettling: boolean,
+): (string | number)[] {
   const { request, generation, imageKey, page, provider, batch } = context;
   return [
     request,
@@ -81,6 +88,7 @@ function claimValues(keys: Keys, { ticket }: HeldPage, context: ClaimContext): (
     provider,
     keys.lostCall(""),
     context.isUrgent ? "urgent" : "",
+    isSettling ? 1 : 0,
   ];
 }
 

@@ -8,12 +8,13 @@ import { loadScript, type Redis } from "./redis.js";
 const PRESENCE_MS = 8000;
 const BEAT_MS = 2000;
 
+/** What ran out while Redis was away and nobody else has taken is taken again. */
 const RENEW = {
   name: "cardbatchRenewLease",
   keys: 1,
   lua: `
-    if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-    return 0`,
+    local holder = redis.call('GET', KEYS[1])
+    if not holder or holder == ARGV[1] then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`,
 };
 const RELEASE = {
   name: "cardbatchReleaseLease",
@@ -41,8 +42,17 @@ export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> 
     for (const lease of leases) await renew(lease, id, PRESENCE_MS);
   };
   await beat();
-  // A beat that fails because Redis is away is made up by the next one.
-  const timer = setInterval(() => void beat().catch(() => {}), BEAT_MS);
+  // While Redis is away one beat waits for it, and no more.
+  let isBeating = false;
+  const timer = setInterval(() => {
+    if (isBeating) return;
+    isBeating = true;
+    void beat()
+      .catch(() => {})
+      .finally(() => {
+        isBeating = false;
+      });
+  }, BEAT_MS);
   timer.unref();
   return {
     id,

@@ -1,9 +1,23 @@
-import { Redis } from "ioredis";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis as Client, type RedisOptions as ClientOptions } from "ioredis";
+import { isRefusal } from "./redis-trouble.js";
 
 /** An idle worker learns within this time that Redis is back; the library's own default grows to 20 s. */
 const LONGEST_RECONNECT_MS = 1000;
+/** A server that refuses to write is asked again this often. */
+const REFUSED_AGAIN_MS = 500;
+/** A connection on which a reply is due and nothing comes for so long is dead, whatever the system says. */
+const SILENCE_MS = 5000;
+/** BullMQ's blocking commands wait 10 s at the most. */
+const BLOCKING_SILENCE_MS = 12_000;
+const RESEND = 2;
 
-export type { Redis };
+/** A connection to Redis. Its copies are those on which BullMQ's workers wait for jobs. */
+export class Redis extends Client {
+  override duplicate(options: Partial<ClientOptions> = {}): Client {
+    return super.duplicate({ socketTimeout: BLOCKING_SILENCE_MS, ...options });
+  }
+}
 
 export interface RedisOptions {
   readonly url: string;
@@ -11,17 +25,50 @@ export interface RedisOptions {
   readonly name: string;
   /** Told of connection trouble; the library reconnects by itself. */
   readonly onError: (error: Error) => void;
+  /** Told of commands that the server refuses at present; they are sent again. */
+  readonly onRefusal?: (error: Error) => void;
 }
 
-/** A connection that waits for a Redis that is away instead of failing, however long that takes. */
-export function connectRedis({ url, name, onError }: RedisOptions): Redis {
+/**
+ * A connection that waits for a Redis that is away, full, read-only or loading instead of failing, however long that takes:
+ * what it was asked is kept, in its order, and sent again. So every command must bear being done twice.
+ */
+export function connectRedis({ url, name, onError, onRefusal = () => {} }: RedisOptions): Redis {
+  let isRefused = false;
   const redis = new Redis(url, {
     connectionName: name,
     maxRetriesPerRequest: null,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, LONGEST_RECONNECT_MS),
+    socketTimeout: SILENCE_MS,
+    retryStrategy: (attempt) => {
+      const waitMs = isRefused ? REFUSED_AGAIN_MS : Math.min(50 * 2 ** attempt, LONGEST_RECONNECT_MS);
+      isRefused = false;
+      return waitMs;
+    },
+    // The library can only send a command again on another connection.
+    reconnectOnError: (error) => {
+      if (!isRefusal(error)) return false;
+      isRefused = true;
+      onRefusal(error);
+      return RESEND;
+    },
   });
   redis.on("error", onError);
   return redis;
+}
+
+/**
+ * Does again what a breaking connection has left half done: a pipeline of which some replies had come already is not sent
+ * again by the library.
+ */
+export async function untilDone<T>(act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== "AbortError") throw error;
+      await sleep(REFUSED_AGAIN_MS);
+    }
+  }
 }
 
 /** A Lua script, to be run atomically on the server. */

@@ -1,9 +1,10 @@
-import type { Worker } from "bullmq";
+import { ErrorCode, type Worker } from "bullmq";
 import type { EventSink } from "../domain/events.js";
+import { isConnectionError } from "./redis-trouble.js";
 
 /**
- * Tells of what goes wrong in a worker beside its jobs. Not of locks that could not be renewed: one is missed whenever a job
- * ends while its renewal is on the way, and whoever has really lost his lock is told so when he ends his job.
+ * Tells of what goes wrong in a worker beside its jobs. Not of the connection, of which everybody is told once; nor of lost
+ * locks: whoever has lost one leaves its job alone, and another worker has it.
  */
 export function reportErrors(worker: Worker, emit: EventSink): void {
   let missedRenewals = 0;
@@ -13,6 +14,18 @@ export function reportErrors(worker: Worker, emit: EventSink): void {
   });
   worker.on("error", (error) => {
     if (missedRenewals > 0) missedRenewals--;
-    else emit({ type: "fault", where: "queue", error });
+    else if (!isConnectionError(error) && !isLostLock(error)) emit({ type: "fault", where: "queue", error });
   });
+}
+
+const LOST: ReadonlySet<unknown> = new Set([
+  ErrorCode.JobLockNotExist,
+  ErrorCode.JobLockMismatch,
+  ErrorCode.JobNotInState,
+  ErrorCode.JobNotExist,
+]);
+
+/** A job is no longer ours, or no longer there. */
+export function isLostLock(error: unknown): boolean {
+  return error instanceof Error && "code" in error && LOST.has(error.code);
 }

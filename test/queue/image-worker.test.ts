@@ -67,7 +67,9 @@ function openPlace(resultsBacklog = 100) {
       isFull: outcomes.isFull,
       addPages: async (pages) => images.add(pages),
       refuse: (jobId) => ({ record: recordOf("b", jobId, "failed", { code: "payload-invalid" }), destination: null }),
-      emit: (event) => void events.push(event),
+      emit: (event) => {
+        if (event.type !== "step") events.push(event);
+      },
       ...more,
     };
     const worker = createImageWorker(redisOfTests.connect(), keys, { concurrency, stop: NEVER }, deps);

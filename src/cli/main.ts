@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { CardbatchError, ConfigError, UsageError } from "../domain/errors.js";
+import { addBench } from "./bench.js";
 import { addCheck } from "./check.js";
 import { type Context, createContext } from "./context.js";
 import { addDemo } from "./demo.js";
@@ -29,6 +30,7 @@ const COMMANDS = [
   addReveal,
   addKeys,
   addPanScan,
+  addBench,
   addDemo,
 ];
 

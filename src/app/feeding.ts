@@ -16,7 +16,7 @@ import { rememberRoots } from "./folder-names.js";
 import { namedRoots } from "./working.js";
 
 /** Files read and hashed at a time. */
-const FILES_AT_A_TIME = 8;
+export const FILES_AT_A_TIME = 8;
 
 export interface FeedingOptions {
   readonly backlog: number;
@@ -104,7 +104,7 @@ async function backlogFor({ images, batches }: App, { name, window }: Batch): Pr
   return mayGoOn ? waiting - asleep : waiting;
 }
 
-async function readFacts(path: string, root: string, signal: AbortSignal) {
+export async function readFacts(path: string, root: string, signal: AbortSignal) {
   const { bytes } = await openImage(path, { root, signal });
   return { key: digestImage(bytes), pages: pagesOf(bytes), isImage: sniffFormat(bytes) !== null };
 }

@@ -13,6 +13,13 @@ import { createShiliuaiProvider } from "../providers/shiliuai/shiliuai-provider.
 /** Calls a second to a vendor whose limit nobody told. */
 const DEFAULT_VENDOR_RATE = 5;
 
+/** What is asked of each vendor besides, as answer keys name it: for those who have no provider at hand. */
+export const ANSWER_OPTIONS: Readonly<Record<ProviderName, string>> = {
+  huawei: "text-location",
+  shiliuai: "",
+  local: "",
+};
+
 export interface ProviderParts {
   readonly http: HttpClient;
   /** Opened only when the local provider is used. */

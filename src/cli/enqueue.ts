@@ -5,6 +5,7 @@ import { thresholdsOf } from "../app/thresholds.js";
 import { type App, openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
 import type { Context } from "./context.js";
+import { tellDryRun } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 import { addRunOptions, batchTerms, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
@@ -15,7 +16,10 @@ const TELL_EVERY_MS = 5000;
 export function addEnqueue(program: Command, context: Context, exit: (code: number) => void): void {
   addRunOptions(program.command("enqueue").argument("<source...>", "folders, files, globs or manifests"))
     .description("put the images of the sources on the queue; workers and a drain elsewhere do the rest")
-    .action(async (sources: string[], options: RunOptions) => exit(await enqueue(sources, options, context)));
+    .action(async (sources: string[], options: RunOptions) => {
+      const act = options.dryRun === true ? tellDryRun : enqueue;
+      exit(await act(sources, options, context));
+    });
 }
 
 async function enqueue(names: readonly string[], options: RunOptions, context: Context): Promise<number> {

@@ -14,6 +14,7 @@ import { type Accuracy, measureAccuracy } from "../results/accuracy.js";
 import { writeCsv } from "../results/csv-file.js";
 import { checkAccounts, countFailures, type Summary, summarize, writeSummary } from "../results/summary.js";
 import type { Context } from "./context.js";
+import { tellDryRun } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
 import {
@@ -32,7 +33,10 @@ export function addRun(program: Command, context: Context, exit: (code: number) 
     program.command("run").argument("<source...>", "folders, files, globs or manifests (.txt, .csv, .ndjson)"),
   )
     .description("read the cards of the sources, start to end, in one process; running it again resumes")
-    .action(async (sources: string[], options: RunOptions) => exit(await run(sources, options, context)));
+    .action(async (sources: string[], options: RunOptions) => {
+      const act = options.dryRun === true ? tellDryRun : run;
+      exit(await act(sources, options, context));
+    });
 }
 
 /** @returns the exit code */
@@ -118,7 +122,7 @@ export async function finish(
   return { summary, accuracy, mismatch: await checkAccounts(folder, counts) };
 }
 
-function accuracyDeps({ vault }: App) {
+export function accuracyDeps({ vault }: App) {
   return {
     fingerprint: (digits: string) => vault.fingerprint(new Pan(digits)),
     openSource: ({ request, image }: OutcomeRecord) =>

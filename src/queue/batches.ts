@@ -57,10 +57,19 @@ export function policyOf({ providers, thresholds }: Pick<Settled, "providers" | 
  */
 export type Trust = "published" | "recorded";
 
+export interface PreviewedBatch {
+  readonly batch: Batch;
+  /** The generation since which a provider has been asked in it. */
+  readonly askedSince: (provider: ProviderName) => string;
+  readonly counts: BatchCounts;
+}
+
 /** The batches in Redis: their settings, marks and accounts. */
 export interface Batches {
   /** Makes the batch, or opens it again; what has changed since decides whether its outcomes still stand. */
   open(options: OpenBatch): Promise<Batch>;
+  /** What `open` would make of it; changes nothing. */
+  preview(options: OpenBatch): Promise<PreviewedBatch>;
   get(name: string): Promise<Batch | null>;
   /** Which sink its outcomes are recorded for; null: none yet. */
   sink(name: string): Promise<string | null>;
@@ -84,24 +93,21 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
   const admit = loadScript(redis, ADMIT);
 
   return {
-    open: async ({ name, refresh, terms = {}, ...settled }) => {
-      const before = await redis.hgetall(keys.batch(name));
-      const window = terms.window === undefined ? parseJson<CallWindow>(before.window) : terms.window;
-      const policy = policyOf(settled);
-      const generation = before.generation ?? FIRST_GENERATION;
-      const isReopened = before.policy !== undefined && (before.policy !== policy || refresh);
-      const batch: Batch = {
-        name,
-        ...settled,
-        generation: isReopened ? nextGeneration(generation) : generation,
-        refreshSinceMs: refresh ? await serverTimeMs(redis) : Number(before.refreshSinceMs ?? 0),
-        window,
-      };
-      const asked = askedSince(batch, deserialize(name, before), refresh ? {} : before);
-      const allowed = serializeTerms(terms, settled.providers);
-      await redis.hset(keys.batch(name), { ...serialize(batch), ...asked, ...allowed, policy, fed: "0" });
-      await redis.sadd(keys.batches(), name);
+    open: async (options) => {
+      const before = await redis.hgetall(keys.batch(options.name));
+      const { batch, asked } = reopen(before, options, await serverTimeMs(redis));
+      const allowed = serializeTerms(options.terms ?? {}, options.providers);
+      const policy = policyOf(options);
+      await redis.hset(keys.batch(batch.name), { ...serialize(batch), ...asked, ...allowed, policy, fed: "0" });
+      await redis.sadd(keys.batches(), batch.name);
       return batch;
+    },
+    preview: async (options) => {
+      const before = await redis.hgetall(keys.batch(options.name));
+      const { batch, asked } = reopen(before, options, await serverTimeMs(redis));
+      const after = { ...before, ...serialize(batch), ...serializeTerms(options.terms ?? {}, options.providers) };
+      const of = (provider: ProviderName) => asked[askedField(provider)] ?? batch.generation;
+      return { batch, askedSince: of, counts: toCounts(after) };
     },
     get: async (name) => deserialize(name, await redis.hgetall(keys.batch(name))),
     sink: (name) => redis.hget(keys.batch(name), "sink"),
@@ -146,6 +152,24 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     },
     rememberedRoots: () => redis.smembers(keys.roots()),
   };
+}
+
+/** The batch as it is once it is opened with these options. */
+function reopen(before: Record<string, string>, { name, refresh, terms = {}, ...settled }: OpenBatch, nowMs: number) {
+  const { providers, thresholds, destination, sources } = settled;
+  const generation = before.generation ?? FIRST_GENERATION;
+  const isReopened = before.policy !== undefined && (before.policy !== policyOf(settled) || refresh);
+  const batch: Batch = {
+    name,
+    providers,
+    thresholds,
+    destination,
+    sources,
+    generation: isReopened ? nextGeneration(generation) : generation,
+    refreshSinceMs: refresh ? nowMs : Number(before.refreshSinceMs ?? 0),
+    window: terms.window === undefined ? parseJson<CallWindow>(before.window) : terms.window,
+  };
+  return { batch, asked: askedSince(batch, deserialize(name, before), refresh ? {} : before) };
 }
 
 /** Answers are dated by the server's clock, which is everybody's. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -6,12 +6,15 @@ import { openSources } from "../app/feeding.js";
 import { runBatch } from "../app/run-batch.js";
 import { openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
-import type { Accuracy, Score } from "../results/accuracy.js";
+import { maskReference } from "../domain/find-pans.js";
+import { createEvaluation } from "../evaluate/evaluation.js";
+import { evaluationPage } from "../evaluate/evaluation-page.js";
+import { evaluationText } from "../evaluate/evaluation-text.js";
+import { measureAccuracy } from "../results/accuracy.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
-import { count } from "./format.js";
 import { createProgress } from "./progress.js";
-import { finish } from "./run.js";
+import { accuracyDeps, finish } from "./run.js";
 import {
   addRunOptions,
   applyRunOptions,
@@ -21,17 +24,21 @@ import {
   type RunOptions,
 } from "./run-options.js";
 import { createPaint } from "./terminal.js";
-import { wilson } from "./wilson.js";
+
+interface EvaluateOptions extends RunOptions {
+  readonly report?: string;
+}
 
 export function addEvaluate(program: Command, context: Context, exit: (code: number) => void): void {
   addRunOptions(program.command("evaluate").argument("<source>", "a folder, file, glob or manifest"))
     .description("accuracy against labels; the embedded engine's unless --provider names another")
-    .action(async (source: string, options: RunOptions) => exit(await evaluate(source, options, context)));
+    .option("--report <html>", "also write the figures, with plots and the worst pages, as an HTML page")
+    .action(async (source: string, options: EvaluateOptions) => exit(await evaluate(source, options, context)));
 }
 
-async function evaluate(source: string, options: RunOptions, context: Context): Promise<number> {
+async function evaluate(source: string, options: EvaluateOptions, context: Context): Promise<number> {
   const { terminal, stop } = context;
-  const { truth } = options;
+  const { truth, report, ...others } = options;
   if (truth === undefined) throw new UsageError("evaluate: --truth names the labels, a CSV with file,page,number,…");
   const asConfigured = context.config(options.config);
   const providers = namedProviders(options.provider ?? asConfigured.provider?.join(",") ?? "local", asConfigured);
@@ -60,10 +67,18 @@ async function evaluate(source: string, options: RunOptions, context: Context): 
     };
     const result = await runBatch(app, { ...run, onProgress: progress.show }, stop);
     progress.done();
-    const { accuracy } = await finish(app, result, options);
-    if (accuracy === null || result.ending.kind !== "complete") return endedEarly(result.ending.kind);
-    if (options.json === true) terminal.data(JSON.stringify(accuracy));
-    else terminal.message(accuracyText(accuracy, createPaint(terminal.color).bold));
+    await finish(app, result, others);
+    if (result.ending.kind !== "complete") return endedEarly(result.ending.kind);
+    const evaluation = createEvaluation();
+    const judged = evaluation.result(
+      await measureAccuracy(result.folder, truth, { ...accuracyDeps(app), onPage: evaluation.add }),
+    );
+    if (options.json === true) terminal.data(JSON.stringify(judged));
+    else terminal.message(evaluationText(judged, createPaint(terminal.color).bold));
+    if (report !== undefined) {
+      const about = `${providers.join(", then ")} on ${maskReference(source)}`;
+      await writeFile(report, evaluationPage(judged, about, new Date()));
+    }
     return EXIT.ok;
   } finally {
     terminal.live(null);
@@ -75,30 +90,4 @@ async function evaluate(source: string, options: RunOptions, context: Context): 
 function endedEarly(kind: string): number {
   if (kind === "budget-spent") return EXIT.budget;
   return kind === "interrupted" ? EXIT.interrupted : EXIT.providerUnavailable;
-}
-
-function accuracyText(accuracy: Accuracy, bold: (text: string) => string): string {
-  const { pages, accepted, wrongAccepts, missing } = accuracy;
-  const scores = [
-    ["number", accuracy.number],
-    ["expiry date", accuracy.expiryDate],
-    ["issue date", accuracy.issueDate],
-    ["bank", accuracy.bank],
-    ["type", accuracy.type],
-    ["coverage", { labelled: pages, right: accepted }],
-    ["wrong accepts", { labelled: accepted, right: wrongAccepts }],
-  ] as const satisfies readonly (readonly [string, Score])[];
-  const lines = scores
-    .filter(([, score]) => score.labelled > 0)
-    .map(([name, score]) => `  ${name.padEnd(14)}${share(score)}`);
-  const note = missing > 0 ? [`  ${count(missing)} labelled pages are not in the source`] : [];
-  return ["", bold(`  ${count(pages)} labelled pages`), ...lines, ...note, ""].join("\n");
-}
-
-/** A share with its 95 % interval: with few pages the figure alone says more than it knows. */
-function share({ right, labelled }: Score): string {
-  const [low, high] = wilson(right, labelled);
-  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
-  const of = `${count(right)} of ${count(labelled)}`;
-  return `${percent(right / labelled).padStart(8)}  ${of.padEnd(18)}95 %: ${percent(low)} – ${percent(high)}`;
 }

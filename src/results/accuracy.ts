@@ -16,6 +16,16 @@ export interface Label {
   readonly expiryDate: string | null;
   readonly bank: string | null;
   readonly type: string | null;
+  /** What other columns say of the page, such as its design. */
+  readonly strata: Readonly<Record<string, string>>;
+}
+
+/** A labelled page and what became of it. */
+export interface JudgedPage {
+  readonly label: Label;
+  readonly record: OutcomeRecord;
+  readonly isRight: boolean;
+  readonly isAccepted: boolean;
 }
 
 /** How many of those that have a label, and are right. */
@@ -47,6 +57,8 @@ export interface AccuracyDeps {
   readonly fingerprint: (digits: string) => string;
   /** The name of an image whose digits are masked in the results. */
   readonly openSource: (record: OutcomeRecord) => Promise<string>;
+  /** Hears of every page that has a label. */
+  readonly onPage?: (page: JudgedPage) => void;
 }
 
 /**
@@ -63,7 +75,8 @@ export async function measureAccuracy(folder: string, truth: string, deps: Accur
       const label = labels.get(key);
       if (label === undefined) continue;
       labels.delete(key);
-      tally.add(label, record);
+      const judgement = tally.add(label, record);
+      deps.onPage?.({ label, record, ...judgement });
     }
   }
   return tally.result(labels.size);
@@ -82,7 +95,7 @@ async function readLabels(truth: string, fingerprint: (digits: string) => string
     .pipe(parse({ columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }));
   try {
     for await (const row of parser as AsyncIterable<Record<string, string>>) {
-      const { file, page = "0", number } = row;
+      const { file, page = "0", number, ...others } = row;
       if (file === undefined || number === undefined)
         throw new UsageError(`${truth}: needs the columns file and number`);
       const digits = number.replace(/\D/g, "");
@@ -95,6 +108,7 @@ async function readLabels(truth: string, fingerprint: (digits: string) => string
         expiryDate: text("expiryDate"),
         bank: text("bank"),
         type: text("type"),
+        strata: strataOf(others),
       });
     }
   } catch (error) {
@@ -102,6 +116,11 @@ async function readLabels(truth: string, fingerprint: (digits: string) => string
     throw new UsageError(`${truth}: cannot be read as CSV`);
   }
   return labels;
+}
+
+/** Columns that are no field of the card. */
+function strataOf({ issueDate, expiryDate, bank, type, ...strata }: Record<string, string>): Record<string, string> {
+  return strata;
 }
 
 function labelKey(file: string, page: number): string {
@@ -131,6 +150,7 @@ function createTally() {
         record.outcome === "accepted" || (record.outcome === "duplicate" && record.reasons.length === 0);
       if (isAccepted) accepted++;
       if (isAccepted && !isRight) wrongAccepts++;
+      return { isRight, isAccepted };
     },
     result: (missing: number): Accuracy => ({
       pages,

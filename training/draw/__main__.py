@@ -19,6 +19,8 @@ from .seeds import PURPOSES, stream
 # Smaller digits than this a person reads with trouble, if at all.
 LEAST_DIGIT_PX = 11
 TRUTH = ("file", "page", "number", "issueDate", "expiryDate", "bank", "type")
+# What kind of picture it is: `cardbatch evaluate` divides its figures by such columns.
+STRATA = ("design", "look", "staged", "lean", "digitPx")
 
 
 def truth_row(name: str, page: int, scene: Scene) -> dict[str, str | int]:
@@ -31,6 +33,34 @@ def truth_row(name: str, page: int, scene: Scene) -> dict[str, str | int]:
         row.update(number=plan.number.digits, bank=bank, type=kind)
         row.update({f"{line.kind}Date": line.date.iso for line in plan.dates})
     return row
+
+
+def strata(scene: Scene) -> dict[str, str]:
+    """Design, look and staging of a picture's first number; how far its corners lean (degrees), how high its digits are (px)."""
+    out = {"staged": scene.kind}
+    if not scene.cards or scene.cards[0].number is None:
+        return out
+    card = scene.cards[0]
+    top, right, bottom, left = np.roll(card.number, -1, 0) - card.number
+    square = top[0] * right[1] - top[1] * right[0]
+    lean = np.degrees(np.arccos(np.clip(square / (np.hypot(*top) * np.hypot(*right)), -1, 1)))
+    height = (np.hypot(*right) + np.hypot(*left)) / 2
+    return out | {
+        "design": card.plan.layout,
+        "look": "embossed" if card.plan.embossed else "flat",
+        "lean": _step(lean, (5, 15)),
+        "digitPx": _step(height, (16, 24, 40)),
+    }
+
+
+def _step(value: float, edges: tuple[int, ...]) -> str:
+    """`under 5`, `5 to 15`, `over 15`"""
+    if value < edges[0]:
+        return f"under {edges[0]}"
+    for low, high in zip(edges, edges[1:], strict=False):
+        if value < high:
+            return f"{low} to {high}"
+    return f"over {edges[-1]}"
 
 
 def staging(name: str, scene: Scene) -> dict:
@@ -75,14 +105,14 @@ def main() -> None:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "truth.csv", "w", newline="", encoding="utf-8") as truth, open(out / "scenes.ndjson", "w", encoding="utf-8") as scenes:
-        writer = csv.DictWriter(truth, TRUTH, lineterminator="\n")
+        writer = csv.DictWriter(truth, (*TRUTH, *STRATA), lineterminator="\n")
         writer.writeheader()
         for index in range(args.first, args.first + args.count):
             rng = stream(args.purpose, args.seed, index)
             scene = draw_picture(rng, args.holdout, (0.35, 1.0) if args.degraded else None, not args.every_kind)
             name = f"{index:05d}.jpg"
             cv2.imwrite(str(out / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
-            writer.writerow(truth_row(name, 0, scene))
+            writer.writerow(truth_row(name, 0, scene) | strata(scene))
             scenes.write(json.dumps(staging(name, scene), ensure_ascii=False) + "\n")
 
 

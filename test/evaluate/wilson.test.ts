@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { wilson } from "../../src/cli/wilson.js";
+import { wilson } from "../../src/evaluate/wilson.js";
 
 // Newcombe 1998 (Statistics in Medicine 17), table I, method 3.
 test.each([

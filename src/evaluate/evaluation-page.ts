@@ -1,0 +1,166 @@
+/** The evaluation as one HTML page that loads nothing: tables, two plots, and the worst pages with masked numbers. */
+import type { Score } from "../results/accuracy.js";
+import type { Evaluation } from "./evaluation.js";
+import { wilson } from "./wilson.js";
+
+const STYLE = `
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; background: #fff }
+table { border-collapse: collapse; margin: 0 0 1.5rem } td, th { padding: .2rem .8rem .2rem 0; text-align: left }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } tr { border-bottom: 1px solid #ddd }
+.plots { display: flex; gap: 2rem; flex-wrap: wrap } figure { margin: 0 } figcaption { color: #555 }
+text { font: 11px system-ui, sans-serif; fill: #555 }`;
+
+/** @param about what was evaluated: provider and source, in a line; @param madeAt goes into the page's head */
+export function evaluationPage(evaluation: Evaluation, about: string, madeAt: Date): string {
+  const { accuracy } = evaluation;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>cardbatch evaluation</title><style>${STYLE}</style></head><body>
+<h1>${accuracy.pages} labelled pages</h1>
+<p>${escaped(about)}, ${madeAt.toISOString().slice(0, 16).replace("T", " ")} UTC</p>
+${scoresTable(evaluation)}
+<div class="plots">${reliabilityPlot(evaluation)}${coveragePlot(evaluation)}</div>
+${coverageTable(evaluation)}${strataTables(evaluation)}${worstTable(evaluation)}
+</body></html>
+`;
+}
+
+function scoresTable({ accuracy, calibrationError, latencyMs }: Evaluation): string {
+  const { pages, accepted, wrongAccepts } = accuracy;
+  const scores: readonly (readonly [string, Score])[] = [
+    ["number", accuracy.number],
+    ["expiry date", accuracy.expiryDate],
+    ["issue date", accuracy.issueDate],
+    ["bank", accuracy.bank],
+    ["type", accuracy.type],
+    ["accepted", { labelled: pages, right: accepted }],
+    ["wrong accepts", { labelled: accepted, right: wrongAccepts }],
+  ];
+  const rows = scores.filter(([, { labelled }]) => labelled > 0).map(([name, score]) => [name, ...shareCells(score)]);
+  const notes = [
+    calibrationError === null ? [] : [`Expected calibration error ${percent(calibrationError)}.`],
+    latencyMs === null
+      ? []
+      : [
+          `A call took ${latencyMs.p50.toFixed(0)} ms at the median, ${latencyMs.p95.toFixed(0)} ms at the 95th percentile.`,
+        ],
+    accuracy.missing === 0 ? [] : [`${accuracy.missing} labelled pages are not in the source.`],
+  ];
+  return `${table(["", "right", "of", "share", "95 % interval"], rows)}<p>${notes.flat().join(" ")}</p>`;
+}
+
+function strataTables({ strata }: Evaluation): string {
+  return [...new Set(strata.map(({ column }) => column))]
+    .map((column) => {
+      const rows = strata
+        .filter((stratum) => stratum.column === column)
+        .map(({ value, number, accepted, wrongAccepts }) => [
+          value,
+          ...shareCells(number),
+          `${accepted}`,
+          `${wrongAccepts}`,
+        ]);
+      const head = [column, "right", "of", "share", "95 % interval", "accepted", "wrong accepts"];
+      return `<h2>Number by ${escaped(column)}</h2>${table(head, rows)}`;
+    })
+    .join("");
+}
+
+function coverageTable({ coverage, accuracy }: Evaluation): string {
+  const rows = coverage.map(({ threshold, accepted, wrong }) => {
+    const [, most] = wilson(wrong, accepted);
+    return [
+      `${threshold}`,
+      percent(accepted / Math.max(accuracy.pages, 1)),
+      `${accepted}`,
+      `${wrong}`,
+      accepted === 0 ? "" : percent(most),
+    ];
+  });
+  return `<h2>If every number from a confidence on were accepted</h2>${table(["confidence", "coverage", "pages", "wrong", "wrong at most (95 %)"], rows)}`;
+}
+
+function worstTable({ worst }: Evaluation): string {
+  if (worst.length === 0) return "<p>No number is wrong.</p>";
+  const rows = worst.map(({ source, page, confidence, outcome, read }) => [
+    page === 0 ? source : `${source}, page ${page}`,
+    read ?? "nothing",
+    confidence.toFixed(4),
+    outcome,
+  ]);
+  return `<h2>Wrong, surest first</h2>${table(["page", "read", "confidence", "outcome"], rows)}`;
+}
+
+function shareCells({ right, labelled }: Score): string[] {
+  const [low, high] = wilson(right, labelled);
+  return [`${right}`, `${labelled}`, percent(right / Math.max(labelled, 1)), `${percent(low)} – ${percent(high)}`];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = (tag: string, values: readonly string[]) =>
+    values.map((value, i) => `<${tag}${i === 0 ? "" : ' class="n"'}>${escaped(value)}</${tag}>`).join("");
+  const body = rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n");
+  return `<table><tr>${cells("th", head)}</tr>\n${body}</table>\n`;
+}
+
+const SIDE = 260;
+const EDGE = 40;
+
+/** Bars of what was right in each tenth of confidence; on the diagonal, confidence is what it says. */
+function reliabilityPlot({ reliability }: Evaluation): string {
+  const bars = reliability
+    .filter(({ pages }) => pages > 0)
+    .map(({ from, to, pages, right }) => {
+      const tall = (SIDE * right) / pages;
+      const [low, high] = wilson(right, pages);
+      const middle = EDGE + (SIDE * (from + to)) / 2;
+      return `<rect x="${EDGE + SIDE * from + 2}" y="${SIDE - tall}" width="${SIDE / 10 - 4}" height="${tall}" fill="#7aa6d8"><title>${right} of ${pages}</title></rect>
+<line x1="${middle}" x2="${middle}" y1="${SIDE - SIDE * low}" y2="${SIDE - SIDE * high}" stroke="#234"/>`;
+    });
+  const diagonal = `<line x1="${EDGE}" y1="${SIDE}" x2="${EDGE + SIDE}" y2="0" stroke="#999" stroke-dasharray="4"/>`;
+  return figure(bars.join("\n") + diagonal, "Share right by confidence", ["0", "0.5", "1"], ["0 %", "50 %", "100 %"]);
+}
+
+/** Wrong accepts over coverage, as the threshold falls. */
+function coveragePlot({ coverage, accuracy }: Evaluation): string {
+  const points = coverage
+    .filter(({ accepted }) => accepted > 0)
+    .map(({ accepted, wrong }) => [accepted / accuracy.pages, wrong / accepted] as const);
+  const most = Math.max(0.001, ...points.map(([, wrong]) => wrong));
+  const place = points.map(([x, y]) => `${EDGE + SIDE * x},${SIDE - (SIDE * y) / most}`);
+  const marks = place.map((at) => `<circle cx="${at.split(",")[0]}" cy="${at.split(",")[1]}" r="3" fill="#b43"/>`);
+  const line = `<polyline points="${place.join(" ")}" fill="none" stroke="#b43"/>`;
+  return figure(
+    line + marks.join(""),
+    "Wrong accepts by coverage",
+    ["0", "50 %", "100 %"],
+    ["0 %", percent(most / 2), percent(most)],
+  );
+}
+
+function figure(inside: string, caption: string, x: readonly string[], y: readonly string[]): string {
+  const along = x.map(
+    (text, i) => `<text x="${EDGE + (SIDE * i) / 2}" y="${SIDE + 16}" text-anchor="middle">${text}</text>`,
+  );
+  const up = y.map(
+    (text, i) => `<text x="${EDGE - 4}" y="${SIDE - (SIDE * i) / 2 + 4}" text-anchor="end">${text}</text>`,
+  );
+  const axes = `<polyline points="${EDGE},0 ${EDGE},${SIDE} ${EDGE + SIDE},${SIDE}" fill="none" stroke="#999"/>`;
+  return `<figure><svg width="${SIDE + EDGE + 24}" height="${SIDE + 28}" viewBox="0 -8 ${SIDE + EDGE + 24} ${SIDE + 28}">${axes}${inside}${along.join("")}${up.join("")}</svg><figcaption>${caption}</figcaption></figure>`;
+}
+
+function percent(value: number): string {
+  const digits = value > 0 && value < 0.01 ? 2 : 1;
+  return `${(100 * value).toFixed(digits)} %`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);
+}

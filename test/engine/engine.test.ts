@@ -77,6 +77,41 @@ describe("readPicture on the samples", () => {
     expect(bottomRight?.y).toBeGreaterThan((topRight?.y ?? Number.NaN) + 5);
   });
 
+  it.each<[number, (image: Sharp) => Sharp]>([
+    [2, (image) => image.flop()],
+    [3, (image) => image.rotate(180)],
+    [4, (image) => image.flip()],
+    // sharp mirrors before it turns.
+    [5, (image) => image.rotate(270).flop()],
+    [6, (image) => image.rotate(270)],
+    [7, (image) => image.rotate(90).flop()],
+    [8, (image) => image.rotate(90)],
+  ])("reads what is stored with EXIF orientation %i as it is shown", async (orientation, store) => {
+    const shown = await sharp(`${SAMPLES}embossed/card-03.jpg`).png().toBuffer();
+    const stored = await sharp(await store(sharp(shown)).toBuffer())
+      .withMetadata({ orientation })
+      .png()
+      .toBuffer();
+    const [asShown, asStored] = await Promise.all([readPicture(models, shown), readPicture(models, stored)]);
+    expect(asStored.cards[0]?.number?.text).toBe(asShown.cards[0]?.number?.text);
+    expect(asStored.cards[0]?.number?.keypoints).toEqual(asShown.cards[0]?.number?.keypoints);
+  });
+
+  it.each([90, 180, 270, 20, -35])(
+    "accepts nothing wrong of a picture turned by %i°, and reads most",
+    async (degrees) => {
+      const rows = (await truth()).filter(({ file }) => file.startsWith("embossed/")).slice(0, 6);
+      let right = 0;
+      for (const { file, number } of rows) {
+        const turned = await sharp(`${SAMPLES}${file}`).rotate(degrees, { background: "#777" }).jpeg().toBuffer();
+        const [card] = (await readPicture(models, turned)).cards;
+        if (card?.number?.text === number) right++;
+        else expect(card?.number?.confidence ?? 0).toBeLessThan(models.settings.acceptThreshold);
+      }
+      expect(right).toBeGreaterThanOrEqual(4);
+    },
+  );
+
   it("reads the same twice", async () => {
     const bytes = await readFile(`${SAMPLES}embossed/card-03.jpg`);
     expect(await readPicture(models, bytes)).toEqual(await readPicture(models, bytes));

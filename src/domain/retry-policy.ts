@@ -62,8 +62,10 @@ export interface RetryPolicy {
   readonly longestBackoffMs: number;
   /** A vendor that wants to be left alone for longer is asked again after this. @unit milliseconds */
   readonly longestRetryAfterMs: number;
-  /** How long to wait when the vendor throttles without saying for how long, or when somebody else is at it. */
+  /** How long to wait when the vendor throttles without saying for how long. */
   readonly deferMs: number;
+  /** How soon who has joined another's call looks for its answer: within twice as long. @unit milliseconds */
+  readonly joinedMs: number;
   /** How long a job leaves a stopped provider alone. @unit milliseconds */
   readonly stoppedMs: number;
   /** How long a job whose batch may not call at present is put off; it is woken when that changes. @unit milliseconds */
@@ -79,6 +81,7 @@ export const RETRY_POLICY: RetryPolicy = {
   longestBackoffMs: 30_000,
   longestRetryAfterMs: 15 * 60_000,
   deferMs: 500,
+  joinedMs: 200,
   stoppedMs: 5000,
   mostSpared: 120,
   parkedMs: 30_000,
@@ -110,6 +113,7 @@ export function nextStep(
 ): NextStep {
   const retryAfterMs = error instanceof ProviderError ? error.retryAfterMs : null;
   if (PARKING.has(error.code)) return later(parkedFor(random, policy));
+  if (error.code === "image-in-work") return later(Math.ceil(policy.joinedMs * (1 + random())));
   switch (error.disposition) {
     case "fail":
       return { kind: "fail" };

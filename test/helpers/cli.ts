@@ -175,11 +175,11 @@ export function callerSettings(url: string, way: AuthWay = "token"): { provider:
   };
 }
 
-/** Tiny distinct pictures, a hundred a folder. */
-export async function drawArchive(folder: string, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
+/** Tiny distinct pictures, a hundred a folder. @param first number of the first: the same numbers are the same pictures */
+export async function drawArchive(folder: string, count: number, first = 0): Promise<void> {
+  for (let i = first; i < first + count; i++) {
     const path = join(folder, String(Math.floor(i / 100)).padStart(4, "0"), `${String(i).padStart(6, "0")}.png`);
-    if (i % 100 === 0) await mkdir(dirname(path), { recursive: true });
+    if (i % 100 === 0 || i === first) await mkdir(dirname(path), { recursive: true });
     await writeFile(path, drawPng(i));
   }
 }

@@ -15,6 +15,7 @@ import { addPanScan } from "./pan-scan.js";
 import { addRecognize } from "./recognize.js";
 import { addReveal } from "./reveal.js";
 import { addRun } from "./run.js";
+import { addStatus } from "./status.js";
 import { addWorker } from "./worker.js";
 
 /** In the order that help lists them. */
@@ -24,6 +25,7 @@ const COMMANDS = [
   addWorker,
   addDrain,
   addCheck,
+  addStatus,
   addRecognize,
   addEvaluate,
   addEmulate,

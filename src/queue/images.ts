@@ -48,7 +48,7 @@ export function createImages(redis: Redis, keys: Keys): Images {
       await untilDone(() => queue.addBulk(entries));
     },
     backlog: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed")),
-    asleep: () => redis.zcount(queue.toKey("delayed"), scoreOf(Date.now() + ASLEEP_MS), "+inf"),
+    asleep: () => redis.zcount(queue.toKey("delayed"), asleepFrom(Date.now()), "+inf"),
     wake: async (batch) => {
       let left = 0;
       for (;;) {
@@ -66,9 +66,9 @@ export function createImages(redis: Redis, keys: Keys): Images {
   };
 }
 
-/** What BullMQ sorts delayed jobs by: the time, and behind it twelve bits of their order. */
-function scoreOf(timeMs: number): number {
-  return timeMs * 4096;
+/** From which score on a delayed job sleeps: BullMQ sorts them by their time, and behind it twelve bits of their order. */
+export function asleepFrom(nowMs: number): number {
+  return (nowMs + ASLEEP_MS) * 4096;
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

@@ -1,0 +1,59 @@
+import type { Keys } from "./keys.js";
+import type { Redis } from "./redis.js";
+
+/** Keys looked at to tell how many are answers; where there are no more, the count is exact. */
+const MOST_SCANNED = 20_000;
+const SCAN_PAGE = 1000;
+/** Answers, and buckets of marks, that are weighed. */
+const WEIGHED = 64;
+
+/** What the ledger takes up in Redis. */
+export interface LedgerCost {
+  readonly answers: number;
+  readonly answerBytes: number;
+  /** On the average of those that were weighed. */
+  readonly bytesPerAnswer: number;
+  /** Counted one by one, not estimated from a sample. */
+  readonly exact: boolean;
+}
+
+/** Weighs the answers that are kept, by a sample where there are many. */
+export async function weighAnswers(redis: Redis, keys: Keys): Promise<LedgerCost> {
+  const prefix = keys.answer("");
+  const total = await redis.dbsize();
+  let [scanned, found, cursor] = [0, 0, "0"];
+  const sample: string[] = [];
+  do {
+    const [next, names] = await redis.scan(cursor, "COUNT", SCAN_PAGE);
+    cursor = next;
+    scanned += names.length;
+    const answers = names.filter((name) => name.startsWith(prefix));
+    found += answers.length;
+    sample.push(...answers.slice(0, Math.max(WEIGHED - sample.length, 0)));
+  } while (cursor !== "0" && scanned < MOST_SCANNED);
+  const exact = cursor === "0";
+  const answers = exact ? found : Math.round((found / Math.max(scanned, 1)) * total);
+  const bytesPerAnswer = mean(await weigh(redis, sample));
+  return { answers, answerBytes: Math.round(answers * bytesPerAnswer), bytesPerAnswer, exact };
+}
+
+/** Bytes of a batch's marks, by a sample of their buckets. */
+export async function weighMarks(redis: Redis, keys: Keys, batch: string): Promise<number> {
+  const all = [...keys.marks(batch)];
+  const step = Math.max(Math.floor(all.length / (2 * WEIGHED)), 1);
+  // Requests and images take turns: an odd step meets both.
+  const sample = all.filter((_, i) => i % (step | 1) === 0);
+  const sizes = await weigh(redis, sample);
+  return Math.round(mean(sizes) * all.length);
+}
+
+async function weigh(redis: Redis, names: readonly string[]): Promise<number[]> {
+  const pipeline = redis.pipeline();
+  for (const name of names) pipeline.memory("USAGE", name, "SAMPLES", 0);
+  const replies = (await pipeline.exec()) ?? [];
+  return replies.map(([, bytes]) => Number(bytes ?? 0));
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -146,7 +146,9 @@ async function watch(
     if (signal.aborted) return { kind: "interrupted" };
     if (feedError !== null) throw feedError;
     const counts = await app.batches.counts(options.name);
-    const allowedRate = options.providers.map((name) => working.pace(name)?.state().rate ?? null)[0] ?? null;
+    const paces = options.providers.map((name) => ({ name, state: working.pace(name)?.state() ?? null }));
+    for (const { name, state } of paces) if (state !== null) app.metrics.setPace(name, state);
+    const allowedRate = paces[0]?.state?.rate ?? null;
     const opensAtMs = opensAt(batch.window, Date.now());
     const closedUntilMs = isOpen(batch.window, Date.now()) ? null : opensAtMs;
     options.onProgress({ counts, feed: feeding.progress(), allowedRate, closedUntilMs, window: batch.window });

@@ -10,6 +10,12 @@
  * `low`      the rate right after that refusal; with `auto`, and nothing refused yet, the rate at the start
  * `age`      how long the account has been under load since then: idle time proves nothing
  * `given`, `refused`  slots and refusals since then
+ * `givenBefore`, `pausedUs`, `regular`  slots between the two refusals before, the pause after it, and how often in a row as
+ *            many were given
+ * `refusedAt`, `episodeAt`, `episodeFloor`  when the last refusal was; since when refusals follow one another, and how low they
+ *            may bring the rate
+ * `best`, `bestAt`  the highest estimate of the last minutes
+ * `plateau`, `reach`  how long the rate stays at the estimate, and how fast it looks further then, in seconds
  * `holdUntil`, `why`  nobody calls before; the code of what opened the breaker, empty for what the vendor asked for
  * `probing`  1: the next call goes alone, and everybody waits for it; `probe` its process, `probeUntil` at the latest
  * `streak`, `failures`, `openedAt`, `openUs`, `outage`  the breaker: the number of the run of failures and its length;
@@ -35,19 +41,37 @@ const FASTEST_RATE = 10_000;
 const AUTO_START = 5;
 const AUTO_DOUBLES_S = 2;
 /**
- * After a refusal the rate falls by a factor, comes back to the estimate within CLIMB_S, stays there for PLATEAU_S, and then
- * looks further, slowly first: it has grown by the estimate after another PROBE_S. (CUBIC's curve, RFC 9438, with times
- * instead of its constants.)
+ * After a refusal the rate falls by a factor, comes back to the estimate within CLIMB_S, stays there for a plateau, and then
+ * looks further, slowly first: it has grown by the estimate after another reach. (CUBIC's curve, RFC 9438, with times instead
+ * of its constants.)
  */
 const CLIMB_S = 3;
 const PLATEAU_S = 2;
-const PROBE_S = 6;
+const REACH_S = 6;
+/** Where more was possible a while ago, it is looked for faster. */
+const REACH_BELOW_BEST_S = 4;
+const BELOW_BEST = 0.7;
+const BEST_KEPT_US = 300_000_000;
+/** A refusal that costs a pause is asked for less often: the plateau grows by so many pauses. */
+const PLATEAU_PAUSES = 15;
+const LONGEST_PLATEAU_S = 30;
 const MILD = 0.85;
+const JUST_UNDER = 0.98;
+const JUST_UNDER_PAUSE = 0.95;
+/** Found while the rate was growing fast. */
+const OVERSHOT = 0.8;
 const SEVERE = 0.5;
 /** So large a share of refusals means that the limit is far below the rate. */
 const SEVERE_SHARE = 0.3;
-/** Where few are refused, a rate that was configured is not doubted by more than this: some vendors refuse at random. */
+/** A vendor that counts calls a second refuses for a second, whatever we do: within it the rate falls to this share at most. */
+const EPISODE_US = 1_000_000;
+const EPISODE_SHARE = 0.25;
+/**
+ * Some vendors refuse at random and say how long to pause: a configured rate is not doubted by more than this for that, unless
+ * the pauses come as regularly as those of a limit, so many times in a row.
+ */
 const TRUSTED_SHARE = 0.5;
+const REGULAR = 3;
 
 /** Failures in a row, or this share of a window's calls, open the breaker. */
 const FAILURES_IN_A_ROW = 10;
@@ -100,12 +124,14 @@ const STATE = `
       value = ${AUTO_START} * 2 ^ (t / ${AUTO_DOUBLES_S})
     elseif t < ${CLIMB_S} then
       value = estimate - (estimate - low) * ((${CLIMB_S} - t) / ${CLIMB_S}) ^ 3
-    elseif t < ${CLIMB_S + PLATEAU_S} then
-      value = estimate
     else
-      value = estimate + estimate * ((t - ${CLIMB_S + PLATEAU_S}) / ${PROBE_S}) ^ 3
+      local beyond = math.max(t - ${CLIMB_S} - num('plateau'), 0)
+      value = estimate + estimate * (beyond / num('reach')) ^ 3
     end
     return math.min(value, ceiling or ${FASTEST_RATE})
+  end
+  local function forget()
+    drop('estimate', 'low', 'age', 'given', 'refused', 'givenBefore', 'regular', 'pausedUs', 'refusedAt', 'episodeAt', 'best', 'bestAt')
   end
   local function void(now)
     set('epoch', num('epoch') + 1)
@@ -158,7 +184,7 @@ export const TAKE: RedisScript = {
       set('seen', now)
     end
     local current = rate()
-    if state.estimate and ceiling and current >= ceiling then drop('estimate', 'low', 'age', 'given', 'refused') end
+    if state.estimate and ceiling and current >= ceiling then forget() end
 
     local interval = 1000000 / current * (burst == 0 and ${STRICT_STRETCH} or 1)
     local tolerance = math.max(burst - 1, 0) * interval
@@ -271,6 +297,47 @@ export const REPORT: RedisScript = {
       drop('probe', 'probeUntil')
     end
     local isProbeOut = isProbe and state.probe == presence
+    local function lower(now, pauseUs)
+      local current, ceiling = rate(), tonumber(state.ceiling or 'auto')
+      local given = num('given') - math.max(num('tat') - now, 0) / 1000000 * current
+      local share = num('refused') / math.max(given, 1)
+      local sinceUs = now - num('refusedAt')
+      if sinceUs > ${EPISODE_US} then
+        set('episodeAt', now)
+        set('episodeFloor', current * ${EPISODE_SHARE})
+      end
+      local low, estimate = current * ${MILD}, current * ${JUST_UNDER}
+      if pauseUs > 0 then
+        -- What it had counted is forgotten after the pause: it has just taken what it takes in a second.
+        local flowUs = math.max(sinceUs - num('pausedUs'), 1000000)
+        local isAlike = math.abs(given - num('givenBefore')) <= math.max(2, given * 0.2)
+        set('regular', isAlike and num('regular') + 1 or 0)
+        local before = tonumber(state.estimate or '') or ceiling or 0
+        estimate = current * (current > before * 1.3 and ${OVERSHOT} or ${JUST_UNDER_PAUSE})
+        if num('regular') >= ${REGULAR} then estimate = math.min(estimate, given / flowUs * 1000000)
+        elseif ceiling then estimate = math.max(estimate, math.min(before, ceiling * ${TRUSTED_SHARE})) end
+        low = estimate
+      elseif num('refused') > 1 and share >= ${SEVERE_SHARE} and state.estimate then
+        estimate = math.max(current * ${SEVERE}, num('episodeFloor'))
+      end
+      set('givenBefore', given)
+      set('pausedUs', pauseUs)
+      set('refusedAt', now)
+      if estimate >= num('best') * 0.9 or now > num('bestAt') + ${BEST_KEPT_US} then
+        set('best', estimate)
+        set('bestAt', now)
+      end
+      local isBelowBest = estimate < num('best') * ${BELOW_BEST}
+      local pauses = isBelowBest and 0 or pauseUs / 1000000 * ${PLATEAU_PAUSES}
+      set('plateau', math.min(${PLATEAU_S} + pauses, ${LONGEST_PLATEAU_S}))
+      set('reach', isBelowBest and ${REACH_BELOW_BEST_S} or ${REACH_S})
+      set('estimate', math.max(estimate, ${LEAST_RATE}))
+      set('low', math.max(math.min(low, estimate), ${LEAST_RATE}))
+      set('age', 0)
+      set('given', 0)
+      set('refused', 0)
+      void(now)
+    end
 
     if kind == 'ok' then
       if not isProbeOut then return reply('') end
@@ -296,20 +363,7 @@ export const REPORT: RedisScript = {
     if kind == 'throttled' then
       set('refused', num('refused') + 1)
       local isLowered = tonumber(slotEpoch) == num('epoch')
-      if isLowered then
-        local current, ceiling = rate(), tonumber(state.ceiling or 'auto')
-        local share = math.min(num('refused') / math.max(num('given'), 1), 0.75)
-        local isSevere = state.estimate and num('refused') > 1 and share >= ${SEVERE_SHARE}
-        local low = current * (isSevere and ${SEVERE} or ${MILD})
-        local estimate = isSevere and math.max(current * (1 - share), low) or current * 0.98
-        if ceiling and not isSevere then estimate = math.max(estimate, ceiling * ${TRUSTED_SHARE}) end
-        set('estimate', math.max(estimate, ${LEAST_RATE}))
-        set('low', math.max(math.min(low, estimate), ${LEAST_RATE}))
-        set('age', 0)
-        set('given', 0)
-        set('refused', 0)
-        void(now)
-      end
+      if isLowered then lower(now, retryAfter or 0) end
       local us = retryAfter or (isProbeOut and ${PROBE_THROTTLED_US}) or 0
       if us > 0 then
         if not isLowered then void(now) end
@@ -369,7 +423,7 @@ const AGREED = `
     if state.ceiling ~= ceiling then
       local isNew = state.ceiling == nil
       set('ceiling', ceiling)
-      drop('estimate', 'low', 'age', 'given', 'refused')
+      forget()
       if not isNew then void(now) end
     end
     redis.call('PEXPIRE', pace, ${KEPT_MS})

@@ -7,7 +7,8 @@ import { connectRedis } from "../../dist/queue/redis.js";
 
 const [url, prefix, presence, rate, forMs] = process.argv.slice(2);
 const redis = connectRedis({ url, name: "pace-process", onError: () => {} });
-const options = { provider: "huawei", account: "two processes", rate: Number(rate), burst: 1, presence };
+const limits = { perSecond: Number(rate), perMinute: null, perDay: null, inFlight: null };
+const options = { provider: "huawei", account: "two processes", limits, burst: 1, timeoutMs: 2000, presence };
 const pace = await createPace(redis, new Keys(prefix), options);
 const never = new AbortController().signal;
 const delay = monitorEventLoopDelay({ resolution: 2 });
@@ -15,7 +16,7 @@ delay.enable();
 const until = performance.now() + Number(forMs);
 const caller = async () => {
   while (performance.now() < until) {
-    await pace.take(never);
+    await pace.take(never, false);
     console.log(JSON.stringify({ turn: performance.timeOrigin + performance.now() }));
   }
 };

@@ -85,6 +85,9 @@ const recognizer = createRecognizer({
   random: () => 0.5,
 });
 
+/** A run of failures that was one of nobody's images. */
+const OUTAGE = "huawei:7";
+
 function dispatcherOf(name: ProviderName): Dispatcher {
   const provider = { name, bounds: BOUNDS, cardsPerImage: name === "shiliuai" ? "many" : "one" };
   return {
@@ -97,13 +100,22 @@ function dispatcherOf(name: ProviderName): Dispatcher {
       return reply(page);
     },
     stoppedBy: () => null,
-    resume: () => {},
+    isOutage: (streak) => streak === OUTAGE,
   };
 }
 
 function batchOf(...providers: ProviderName[]): Batch {
   const thresholds = { huawei: 0.9, shiliuai: 0.9, local: 0.9 };
-  return { name: "b", providers, thresholds, destination: null, sources: [], generation: "1", refreshSinceMs: 0 };
+  return {
+    name: "b",
+    providers,
+    thresholds,
+    destination: null,
+    sources: [],
+    generation: "1",
+    refreshSinceMs: 0,
+    window: null,
+  };
 }
 
 const jobOf = (path: string, more: Partial<ImageJob> = {}, image: object = {}): ImageJob => ({
@@ -385,6 +397,28 @@ describe("what comes back", () => {
     expect(await recordOf(jobOf("a.png"), batchOf("huawei"), state)).toMatchObject({ calls: 3, attempts: 3 });
   });
 
+  const fault =
+    (streak: string): Reply =>
+    (page) => {
+      page.onFault(streak);
+      return goesOut(unavailable)(page);
+    };
+
+  test("pays no attempt for an outage, not even for what was charged before it was known", async () => {
+    const state = { attempts: 11, calls: 10, met: {}, charged: { streak: OUTAGE, attempts: 9 } };
+    replies = { huawei: [fault(OUTAGE)] };
+    const next = await recognize(jobOf("a.png"), batchOf("huawei"), state);
+    expect(next).toMatchObject({ kind: "again", state: { attempts: 2, calls: 11, spared: 10 } });
+    replies = { huawei: reads("huawei", CARD) };
+    expect(await recordOf(jobOf("a.png"), batchOf("huawei"), state)).toMatchObject({ attempts: 2, calls: 11 });
+  });
+
+  test("pays for failures of its own among others' successes", async () => {
+    replies = { huawei: [fault("huawei:8")] };
+    const next = await recognize(jobOf("a.png"), batchOf("huawei"));
+    expect(next).toMatchObject({ kind: "again", state: { attempts: 2, charged: { streak: "huawei:8", attempts: 1 } } });
+  });
+
   test("fails for good after the twelfth attempt, and says whom to ask", async () => {
     replies = { huawei: [goesOut(unavailable)] };
     const state = { attempts: 12, calls: 11, met: { "provider-unavailable": 11 } };
@@ -399,7 +433,7 @@ describe("what comes back", () => {
   });
 
   test.each([
-    ["a page that somebody else is reading", new CardbatchError("image-in-work", "busy"), "image-in-work", 750],
+    ["a page that somebody else is reading", new CardbatchError("image-in-work", "busy"), "image-in-work", 300],
     ["a provider that is stopped", new ProviderError("provider-credentials", "401"), "provider-credentials", 5000],
     ["a process that is asked to stop", new CancelledError(), "cancelled", 750],
   ])("%s costs no attempt", async (_, error, code, delayMs) => {

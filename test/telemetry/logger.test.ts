@@ -93,7 +93,25 @@ describe("an event", () => {
       { sink: "ndjson" },
     ],
     [{ type: "fault", where: "redis", error: new Error("gone") }, "warn", { where: "redis" }],
-    [{ type: "held", provider: "huawei", forMs: 1000 }, "debug", { forMs: 1000 }],
+    [
+      { type: "pace-changed", provider: "huawei", change: { kind: "lowered", rate: 4, heldMs: 1000 } },
+      "debug",
+      { provider: "huawei", rate: 4, heldMs: 1000 },
+    ],
+    [
+      {
+        type: "pace-changed",
+        provider: "huawei",
+        change: { kind: "breaker-opened", code: "provider-timeout", heldMs: 1000 },
+      },
+      "warn",
+      { code: "provider-timeout", heldMs: 1000 },
+    ],
+    [
+      { type: "pace-changed", provider: "huawei", change: { kind: "breaker-closed", afterMs: 7 } },
+      "info",
+      { afterMs: 7 },
+    ],
     [{ type: "put-back", request: "r", code: "image-in-work", delayMs: 3, attempts: 1 }, "debug", { delayMs: 3 }],
     [{ type: "finished", record, durationMs: 1.5 }, "debug", { outcome: "review", reasons: ["luhn"], durationMs: 2 }],
     [{ type: "turn-taken", provider: "huawei", waitedMs: 1.23456789 }, "trace", { waitedMs: 1 }],
@@ -101,7 +119,7 @@ describe("an event", () => {
     [{ type: "enqueued", count: 3 }, "trace", { count: 3 }],
     [{ type: "recorded", sink: "ndjson", count: 3 }, "trace", { count: 3 }],
   ];
-  const LEVELS: Readonly<Record<number, string>> = { 10: "trace", 20: "debug", 40: "warn", 50: "error" };
+  const LEVELS: Readonly<Record<number, string>> = { 10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error" };
 
   test.each(EVENTS)("$type is told where it belongs", (event, level, facts) => {
     const { logger, entries } = open();

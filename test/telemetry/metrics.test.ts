@@ -100,7 +100,7 @@ test("waits, writes and the rest", async () => {
     { type: "turn-taken", provider: "huawei", waitedMs: 500 },
     { type: "recorded", sink: "ndjson", count: 3 },
     { type: "sink-failed", sink: "ndjson", error },
-    { type: "held", provider: "huawei", forMs: 1 },
+    { type: "pace-changed", provider: "huawei", change: { kind: "breaker-closed", afterMs: 1 } },
     { type: "put-back", request: "r", code: "internal", delayMs: 1, attempts: 1 },
     { type: "provider-stopped", provider: "huawei", error },
     { type: "fault", where: "redis", error },
@@ -118,13 +118,15 @@ test("a batch, set as it stands", async () => {
   const metrics = createMetrics("1.2.3");
   const outcomes = { accepted: 5, review: 1, rejected: 0, failed: 2, duplicate: 1 };
   metrics.setBatch({ found: 12, outcomes, pending: 3, stale: 0, providers: {}, money: NO_MONEY, fed: true });
-  metrics.setAllowedRate("huawei", 20);
+  const waiting = { why: "breaker-open", untilMs: 1, code: "provider-timeout" } as const;
+  metrics.setPace("huawei", { rate: 20, waiting, outage: "1" });
   metrics.countScrubbed(2);
   const samples = await samplesOf(metrics);
   const states = [...samples].filter(([name]) => name.startsWith("cardbatch_batch_items{"));
   expect(states.reduce((sum, [, value]) => sum + value, 0)).toBe(12);
   expect(samples.get('cardbatch_batch_items{state="pending"}')).toBe(3);
   expect(samples.get('cardbatch_provider_allowed_rate{provider="huawei"}')).toBe(20);
+  expect(samples.get('cardbatch_provider_breaker_state{provider="huawei"}')).toBe(1);
   expect(samples.get("cardbatch_log_scrubbed_total")).toBe(2);
 });
 

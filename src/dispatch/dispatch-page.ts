@@ -167,6 +167,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
 
   const store = async (held: HeldPage, page: PageToRead, stored: StoredAnswer, account: CallAccount) => {
     await ledger.store(held, deps.sealAnswer(stored, held.key), account, page.batch.refreshSinceMs);
+    deps.emit({ type: "step", step: "stored", request: page.request });
     return stored;
   };
 

@@ -10,7 +10,7 @@ import { type ImageJob, imageJobSchema, PAYLOAD_SCHEMA, type RequestId } from ".
 import type { OutcomeRecord } from "../domain/record.js";
 import { type AttemptState, FIRST_ATTEMPT } from "../domain/retry-policy.js";
 import { opensAt } from "../domain/window.js";
-import { IMAGE_JOB, IMAGE_QUEUE } from "./images.js";
+import { BATCH_PRIORITY, IMAGE_JOB, IMAGE_QUEUE, RESUMED_PRIORITY } from "./images.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
 import { isLostLock } from "./report-errors.js";
@@ -180,6 +180,7 @@ export function createImageWorker(
 }
 
 async function later(job: Job, token: string | undefined, delayMs: number): Promise<never> {
+  if (job.priority === BATCH_PRIORITY) await job.changePriority({ priority: RESUMED_PRIORITY });
   await job.moveToDelayed(Date.now() + delayMs, token);
   throw new DelayedError();
 }

@@ -8,7 +8,9 @@ export const IMAGE_QUEUE = "card-images";
 export const IMAGE_JOB = "image";
 
 /** BullMQ takes jobs without a priority first: that is where single requests go, ahead of any batch. */
-const BATCH_PRIORITY = 10;
+export const BATCH_PRIORITY = 10;
+/** What was begun goes before what was not; BullMQ would put it behind the whole backlog. */
+export const RESUMED_PRIORITY = BATCH_PRIORITY - 1;
 
 /** A job that is not to start for this long waits for its batch, not for its turn. @unit milliseconds */
 const ASLEEP_MS = 15_000;

@@ -5,8 +5,8 @@ import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /** A process that dies without a word is known dead after this long. */
-const PRESENCE_MS = 8000;
-const BEAT_MS = 2000;
+const PRESENCE_MS = 6000;
+const BEAT_MS = 1500;
 
 /** What ran out while Redis was away and nobody else has taken is taken again. */
 const RENEW = {

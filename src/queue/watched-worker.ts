@@ -5,9 +5,9 @@ import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
 import { reportErrors } from "./report-errors.js";
 
-/** A killed worker's jobs are somebody else's after the lock and one check: 8 s at the most. */
-export const LOCK_MS = 6000;
-const STALLED_CHECK_MS = 2000;
+/** A killed worker's jobs are somebody else's after the lock and one check, or two: 7 s at the most. */
+export const LOCK_MS = 5000;
+const STALLED_CHECK_MS = 1000;
 /** A job never fails for having lost its worker; what kills workers is found by `image/` where it does. */
 const NEVER_BY_STALLS = 1_000_000;
 /** A worker that has free places and takes none of the jobs that wait, so many looks in a row, is dead without knowing it. */

@@ -1,15 +1,14 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ProviderName } from "../domain/answer.js";
-import type { Admission, Batch, BatchTerms } from "../domain/batch.js";
+import type { Admission, BatchTerms } from "../domain/batch.js";
 import { DistinctCounter } from "../domain/distinct.js";
 import { MICROS } from "../domain/money.js";
 import type { CallLimits } from "../domain/pace.js";
-import { feed } from "../intake/feed.js";
 import { lookUpPages, type PageState } from "../queue/known-pages.js";
-import { FILES_AT_A_TIME, type OpenedSources, readFacts } from "./feeding.js";
+import type { OpenedSources } from "./feeding.js";
 import { ANSWER_OPTIONS, limitsOf } from "./providers.js";
 import type { Reader } from "./reading.js";
 import { thresholdsOf } from "./thresholds.js";
+import { walkSources } from "./walk-sources.js";
 
 export interface DryRunOptions {
   readonly name: string;
@@ -72,7 +71,7 @@ export async function dryRun(reader: Reader, options: DryRunOptions, signal: Abo
       else counter.add(digestOf(imageKey, page), states[i] ?? "unknown");
     }
   };
-  const listed = await walk(reader, previewed.batch, options, look, signal);
+  const listed = await walkSources(reader, previewed.batch, options, look, signal);
   const { total, distinct, byKind, exact } = counter.counts();
   const { money, providers: before } = previewed.counts;
   const price = money.prices[provider] ?? 0;
@@ -96,36 +95,6 @@ export async function dryRun(reader: Reader, options: DryRunOptions, signal: Abo
     budgetLeft: budget === null ? null : Math.max(budget - money.cost - money.atRisk, 0) / MICROS,
     exact,
   };
-}
-
-/** Feeds with everything but the queue: pages are looked up where they would be admitted, and none is. */
-function walk(
-  { vault }: Reader,
-  batch: Batch,
-  { sources: { sources, roots }, limit }: DryRunOptions,
-  look: (pages: readonly Admission[]) => Promise<void>,
-  signal: AbortSignal,
-) {
-  const nothing = async () => {};
-  return feed(
-    { batch, sources, roots, priority: "batch", concurrency: FILES_AT_A_TIME, mostWaiting: 1000, limit },
-    {
-      readFacts,
-      admit: async (pages) => {
-        await look(pages);
-        return pages.map(() => false);
-      },
-      enqueue: nothing,
-      fail: nothing,
-      backlog: async () => 0,
-      // Without a keyring no request has been made of such a name.
-      digestName: vault?.digestName ?? ((text) => text),
-      sealReference: async () => null,
-      onProgress: () => {},
-      sleep: async (ms, stop) => void (await sleep(ms, undefined, { signal: stop })),
-    },
-    signal,
-  );
 }
 
 /** The first 64 bits of an image's key, other ones for each of its pages. */

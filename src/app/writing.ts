@@ -22,6 +22,8 @@ export interface WritingOptions {
   readonly batch: Batch | null;
   /** Whether what was recorded for another folder may be forgotten, because whoever asks enqueues it again. */
   readonly mayStartOver: boolean;
+  /** What the files hold counts, and what Redis knows of them is forgotten. @default false */
+  readonly readBack?: boolean;
 }
 
 /** The end of the line: outcomes of one destination on their way into one folder. */
@@ -40,13 +42,13 @@ export async function startWriting(
   app: App,
   folder: string,
   destination: string | null,
-  { batch, mayStartOver }: WritingOptions,
+  { batch, mayStartOver, readBack = false }: WritingOptions,
 ): Promise<Writing> {
   const path = resolve(folder);
   await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`--out ${folder}: cannot be made (${error.code})`);
   });
-  const sinkId = createHash("sha256").update(realpathSync(path)).digest("base64url").slice(0, 16);
+  const sinkId = sinkIdOf(path);
   const knownSink = batch === null ? null : await app.batches.sink(batch.name);
   if (!mayStartOver && knownSink !== null && knownSink !== sinkId) {
     throw new UsageError(
@@ -54,7 +56,7 @@ export async function startWriting(
     );
   }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
-  const { sink, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch));
+  const { sink, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
   if (batch !== null) {
     await app.batches.setSink(batch.name, sinkId);
     await recorder.setPolicy(policyOf(batch));
@@ -86,11 +88,16 @@ export async function startWriting(
   return { folder: path, recorded: drain.recorded, close };
 }
 
-function outDeps(app: App, sinkId: string, recorder: Recorder, batch: Batch | null) {
+/** Names an `--out` folder in Redis. @param folder exists */
+export function sinkIdOf(folder: string): string {
+  return createHash("sha256").update(realpathSync(folder)).digest("base64url").slice(0, 16);
+}
+
+function outDeps(app: App, sinkId: string, recorder: Recorder, batch: Batch | null, readBack: boolean) {
   let accountsLost = false;
   return {
     lock: lockFolder,
-    position: recorder.position,
+    position: async () => (readBack ? null : recorder.position()),
     unfinishedCompaction: recorder.unfinishedCompaction,
     compacted: recorder.compacted,
     isOurs: async () => batch === null || ((await app.batches.sink(batch.name)) ?? sinkId) === sinkId,

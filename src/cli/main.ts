@@ -13,6 +13,7 @@ import { EXIT } from "./exit-codes.js";
 import { addKeys } from "./keys.js";
 import { addPanScan } from "./pan-scan.js";
 import { addRecognize } from "./recognize.js";
+import { addReconcile } from "./reconcile.js";
 import { addReveal } from "./reveal.js";
 import { addRun } from "./run.js";
 import { addStatus } from "./status.js";
@@ -26,6 +27,7 @@ const COMMANDS = [
   addDrain,
   addCheck,
   addStatus,
+  addReconcile,
   addRecognize,
   addEvaluate,
   addEmulate,

@@ -7,7 +7,7 @@ import type { RequestId } from "../domain/payload.js";
  * Marks of requests and images live in this many hashes a batch, so that each stays in Redis's compact encoding (at most
  * 512 fields by default) up to two million pages, and a mark costs its own bytes instead of a key's overhead.
  */
-const BUCKETS = 4096;
+export const MARK_BUCKETS = 4096;
 
 /** Bytes of an image key's digest kept in a batch's marks: 96 bits, base64url. */
 const IMAGE_FIELD_LENGTH = 16;
@@ -35,19 +35,24 @@ export class Keys {
     return `${this.prefix}:batches`;
   }
 
-  /** Hash: mark of each request of a batch, one of `BUCKETS`. */
+  /** Hash: mark of each request of a batch, one of `MARK_BUCKETS`. */
   requests(batch: string, request: RequestId): string {
     return `${this.prefix}:req:${batch}:${bucketOf(request)}`;
   }
 
-  /** Hash: which request of a batch owns an image's page, one of `BUCKETS`. */
+  /** Hash: which request of a batch owns an image's page, one of `MARK_BUCKETS`. */
   images(batch: string, field: string): string {
     return `${this.prefix}:img:${batch}:${bucketOf(field)}`;
   }
 
+  /** Hash: the marks of requests in one bucket, `0 ≤ bucket < MARK_BUCKETS`. */
+  requestBucket(batch: string, bucket: number): string {
+    return `${this.prefix}:req:${batch}:${bucket.toString(36)}`;
+  }
+
   /** Every hash of a batch's marks. */
   *marks(batch: string): Generator<string> {
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let bucket = 0; bucket < MARK_BUCKETS; bucket++) {
       yield `${this.prefix}:req:${batch}:${bucket.toString(36)}`;
       yield `${this.prefix}:img:${batch}:${bucket.toString(36)}`;
     }
@@ -114,10 +119,15 @@ export function imageField(key: ImageKey, page: number): string {
 
 /** Both kinds of names begin, after `r_`, with evenly spread base64url: two of its characters are twelve bits. */
 function bucketOf(name: string): string {
+  return bucketNumber(name).toString(36);
+}
+
+/** Which bucket a request's or an image's mark is in. */
+export function bucketNumber(name: string): number {
   const at = name.startsWith("r_") ? 2 : 0;
   const high = BASE64URL.indexOf(name.charAt(at));
   const low = BASE64URL.indexOf(name.charAt(at + 1));
-  return (high * 64 + low).toString(36);
+  return high * 64 + low;
 }
 
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -55,6 +55,7 @@ function openPlace(resultsBacklog = 100) {
     sources: [],
     generation: "3",
     refreshSinceMs: 0,
+    window: null,
   });
   const start = (recognize: Recognize, more: Partial<ImageWorkerDeps> = {}, concurrency = 4) => {
     const deps: ImageWorkerDeps = {

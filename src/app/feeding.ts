@@ -15,6 +15,7 @@ import { nameSource, sealReference } from "../recognition/resolve-reference.js";
 import { rememberRoots } from "./folder-names.js";
 import { namedRoots } from "./working.js";
 
+const DAY_MS = 24 * 3600_000;
 /** Files read and hashed at a time. */
 export const FILES_AT_A_TIME = 8;
 
@@ -52,7 +53,7 @@ export async function openSources(
   return { sources, roots };
 }
 
-/** Puts every page of the sources that has no outcome yet on the queue. */
+/** Puts every page of the sources that has no outcome yet on the queue; and makes room, of batches long forgotten. */
 export async function feedBatch(
   app: App,
   batch: Batch,
@@ -60,6 +61,7 @@ export async function feedBatch(
   options: FeedingOptions,
   signal: AbortSignal,
 ): Promise<FeedProgress> {
+  await app.batches.sweep(app.config.batchRetentionDays * DAY_MS);
   await rememberRoots(
     app,
     sources.map(({ folder }) => folder),

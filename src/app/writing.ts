@@ -9,7 +9,7 @@ import { PROVIDER_NAMES } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
 import { SinkError, UsageError } from "../domain/errors.js";
 import type { OutcomeRecord } from "../domain/record.js";
-import { policyOf } from "../queue/batches.js";
+import { policyOf } from "../queue/batch-hash.js";
 import { NO_GENERATION } from "../queue/mark.js";
 import { createOutcomeReader } from "../queue/outcome-reader.js";
 import { createRecorder, type Recorder } from "../queue/recorder.js";

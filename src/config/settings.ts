@@ -135,6 +135,11 @@ export const configSchema = z.strictObject({
     "for tests: where this process kills itself",
   ),
   retentionDays: setting("CARDBATCH_RETENTION_DAYS", numeric(amount.positive()).default(30), "days answers are kept"),
+  batchRetentionDays: setting(
+    "CARDBATCH_BATCH_RETENTION_DAYS",
+    numeric(amount.positive()).default(365),
+    "days a batch is remembered after it was run last",
+  ),
   httpsProxy: secret("HTTPS_PROXY", "proxy for calls to vendors; its address may hold a password"),
   noProxy: setting("NO_PROXY", text.optional(), "hosts reached without the proxy"),
   huawei: z.strictObject({

@@ -1,11 +1,24 @@
-import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
-import type { Admission, Batch, BatchCounts, BatchMoney, BatchTerms, ProviderCounts } from "../domain/batch.js";
-import { callsUnderWay, costAtRisk, costOf, countedProviders, isSpent } from "../domain/money.js";
-import { JUDGING_RULES, OUTCOMES, type Outcome } from "../domain/reading.js";
-import { RECORD_SCHEMA } from "../domain/record.js";
+import type { ProviderName } from "../domain/answer.js";
+import type { Admission, Batch, BatchCounts, BatchTerms } from "../domain/batch.js";
+import { OUTCOMES } from "../domain/reading.js";
 import type { CallWindow } from "../domain/window.js";
+import {
+  askedField,
+  billableField,
+  callField,
+  deserialize,
+  freeField,
+  outcomeField,
+  parseJson,
+  policyOf,
+  type Settled,
+  serialize,
+  serializeTerms,
+  toCounts,
+  uncertainField,
+} from "./batch-hash.js";
 import { imageField, type Keys } from "./keys.js";
-import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration, outcomeLetter } from "./mark.js";
+import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration } from "./mark.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /**
@@ -36,19 +49,12 @@ const ADMIT = {
     return marks`,
 };
 
-type Settled = Pick<Batch, "providers" | "thresholds" | "destination" | "sources">;
-
 export interface OpenBatch extends Settled {
   readonly name: string;
   /** @default what the batch has */
   readonly terms?: BatchTerms;
   /** Call although answered. */
   readonly refresh: boolean;
-}
-
-/** What decides a verdict, as one word: with any of it changed, what is done must be judged again. */
-export function policyOf({ providers, thresholds }: Pick<Settled, "providers" | "thresholds">): string {
-  return JSON.stringify([RECORD_SCHEMA, JUDGING_RULES, providers, thresholds]);
 }
 
 /**
@@ -85,6 +91,12 @@ export interface Batches {
   counts(name: string): Promise<BatchCounts>;
   /** Forgets its requests and what became of them, for a sink that starts from nothing; answers and calls stay. */
   reset(name: string): Promise<void>;
+  /**
+   * Forgets batches that nobody has opened for a while, with all that is known of their requests and of what was written of
+   * them; answers have a time of their own.
+   * @returns their names
+   */
+  sweep(olderThanMs: number): Promise<string[]>;
   rememberRoots(folders: readonly string[]): Promise<void>;
   rememberedRoots(): Promise<string[]>;
 }
@@ -95,10 +107,11 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
   return {
     open: async (options) => {
       const before = await redis.hgetall(keys.batch(options.name));
-      const { batch, asked } = reopen(before, options, await serverTimeMs(redis));
+      const nowMs = await serverTimeMs(redis);
+      const { batch, asked } = reopen(before, options, nowMs);
       const allowed = serializeTerms(options.terms ?? {}, options.providers);
-      const policy = policyOf(options);
-      await redis.hset(keys.batch(batch.name), { ...serialize(batch), ...asked, ...allowed, policy, fed: "0" });
+      const anew = { policy: policyOf(options), openedAtMs: String(nowMs), fed: "0" };
+      await redis.hset(keys.batch(batch.name), { ...serialize(batch), ...asked, ...allowed, ...anew });
       await redis.sadd(keys.batches(), batch.name);
       return batch;
     },
@@ -142,16 +155,36 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     },
     counts: async (name) => toCounts(await redis.hgetall(keys.batch(name))),
     reset: async (name) => {
-      const all = [...keys.marks(name)];
-      for (let i = 0; i < all.length; i += 512) await redis.unlink(...all.slice(i, i + 512));
+      await unlinkMarks(redis, keys, name);
       const recorded = (await redis.hkeys(keys.batch(name))).filter((field) => field.startsWith("recorded:"));
       await redis.hdel(keys.batch(name), "found", "fed", ...recorded, ...OUTCOMES.map(outcomeField));
+    },
+    sweep: async (olderThanMs) => {
+      const nowMs = await serverTimeMs(redis);
+      const swept: string[] = [];
+      for (const name of await redis.smembers(keys.batches())) {
+        const [openedAt, sink] = await redis.hmget(keys.batch(name), "openedAtMs", "sink");
+        const isLive = (await redis.exists(keys.lease(`batch:${name}`))) === 1;
+        if (isLive || nowMs - Number(openedAt ?? nowMs) <= olderThanMs) continue;
+        await unlinkMarks(redis, keys, name);
+        if (sink != null)
+          await redis.del(keys.sink(sink), `${keys.sink(sink)}:superseded`, `${keys.sink(sink)}:dropped`);
+        await redis.del(keys.batch(name));
+        await redis.srem(keys.batches(), name);
+        swept.push(name);
+      }
+      return swept;
     },
     rememberRoots: async (folders) => {
       if (folders.length > 0) await redis.sadd(keys.roots(), ...folders);
     },
     rememberedRoots: () => redis.smembers(keys.roots()),
   };
+}
+
+async function unlinkMarks(redis: Redis, keys: Keys, batch: string): Promise<void> {
+  const all = [...keys.marks(batch)];
+  for (let i = 0; i < all.length; i += 512) await redis.unlink(...all.slice(i, i + 512));
 }
 
 /** The batch as it is once it is opened with these options. */
@@ -186,104 +219,3 @@ function askedSince(batch: Batch, last: Batch | null, before: Record<string, str
   });
   return Object.fromEntries(fields);
 }
-
-function serialize(batch: Batch): Record<string, string> {
-  return {
-    generation: batch.generation,
-    refreshSinceMs: String(batch.refreshSinceMs),
-    window: JSON.stringify(batch.window),
-    settled: JSON.stringify({
-      providers: batch.providers,
-      thresholds: batch.thresholds,
-      destination: batch.destination,
-      sources: batch.sources,
-    } satisfies Settled),
-  };
-}
-
-function deserialize(name: string, fields: Record<string, string>): Batch | null {
-  if (fields.settled === undefined || fields.generation === undefined) return null;
-  return {
-    name,
-    ...(JSON.parse(fields.settled) as Settled),
-    generation: fields.generation,
-    refreshSinceMs: Number(fields.refreshSinceMs ?? 0),
-    window: parseJson<CallWindow>(fields.window),
-  };
-}
-
-function parseJson<T>(text: string | undefined): T | null {
-  return text === undefined ? null : (JSON.parse(text) as T | null);
-}
-
-/** Of what is not given there is no field, and the batch keeps its own. */
-function serializeTerms({ maxCalls, budget, prices = {} }: BatchTerms, providers: readonly ProviderName[]) {
-  const priced = Object.entries(prices).map(([name, price]) => [priceField(name as ProviderName), String(price)]);
-  return {
-    ...(maxCalls === undefined ? {} : { [LIMIT_FIELDS.maxCalls]: String(maxCalls ?? "") }),
-    ...(budget === undefined ? {} : { [LIMIT_FIELDS.budget]: String(budget ?? "") }),
-    [LIMIT_FIELDS.of]: countedProviders(providers).join(","),
-    ...Object.fromEntries(priced),
-  };
-}
-
-function toCounts(fields: Record<string, string>): BatchCounts {
-  const count = (field: string) => Number(fields[field] ?? 0);
-  const outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count(outcomeField(outcome))]));
-  const ended = Object.values(outcomes).reduce((sum, value) => sum + value, 0);
-  const providers: Partial<Record<ProviderName, ProviderCounts>> = {};
-  for (const provider of PROVIDER_NAMES) {
-    if (fields[callField(provider)] === undefined && fields[uncertainField(provider)] === undefined) continue;
-    providers[provider] = {
-      calls: count(callField(provider)),
-      billableCalls: count(billableField(provider)),
-      uncertainCalls: count(uncertainField(provider)),
-    };
-  }
-  const found = count("found");
-  return {
-    found,
-    outcomes: outcomes as Record<Outcome, number>,
-    pending: found - ended,
-    stale: ended - count(`recorded:${fields.generation ?? FIRST_GENERATION}`),
-    providers,
-    money: toMoney(fields),
-    fed: fields.fed === "1",
-  };
-}
-
-function toMoney(fields: Record<string, string>): BatchMoney {
-  const count = (field: string) => Number(fields[field] ?? 0);
-  const limit = (field: string) => (fields[field] === undefined || fields[field] === "" ? null : count(field));
-  const of = <T>(its: (name: ProviderName) => T) =>
-    Object.fromEntries(PROVIDER_NAMES.map((name) => [name, its(name)])) as Record<ProviderName, T>;
-  const fates = of((name) => ({
-    calls: count(callField(name)),
-    billable: count(billableField(name)),
-    uncertain: count(uncertainField(name)),
-    refused: count(refusedField(name)),
-    free: count(freeField(name)),
-  }));
-  const prices = of((name) => count(priceField(name)));
-  const limits = { maxCalls: limit(LIMIT_FIELDS.maxCalls), budget: limit(LIMIT_FIELDS.budget) };
-  const { providers = [] } = parseJson<Settled>(fields.settled) ?? {};
-  return {
-    limits,
-    prices,
-    cost: costOf(fates, prices),
-    atRisk: costAtRisk(fates, prices),
-    underWay: Object.values(fates).reduce((sum, its) => sum + callsUnderWay(its), 0),
-    spent: isSpent(limits, fates, prices, providers),
-  };
-}
-
-/** Fields of a batch's hash that the scripts read or count in. */
-const LIMIT_FIELDS = { maxCalls: "limit:calls", budget: "limit:budget", of: "limit:of" } as const;
-const priceField = (provider: ProviderName) => `price:${provider}`;
-export const askedField = (provider: ProviderName) => `asked:${provider}`;
-export const outcomeField = (outcome: Outcome) => `outcome:${outcomeLetter(outcome)}`;
-export const callField = (provider: ProviderName) => `calls:${provider}`;
-export const billableField = (provider: ProviderName) => `billable:${provider}`;
-export const refusedField = (provider: ProviderName) => `refused:${provider}`;
-export const freeField = (provider: ProviderName) => `free:${provider}`;
-export const uncertainField = (provider: ProviderName) => `uncertain:${provider}`;

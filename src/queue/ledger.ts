@@ -2,7 +2,7 @@ import type { AnswerKey } from "../domain/answer.js";
 import type { AnswerLedger, CallAccount, Claim, ClaimContext, Departure, HeldPage } from "../domain/ledger.js";
 import type { RequestId } from "../domain/payload.js";
 import { isOpen } from "../domain/window.js";
-import { askedField, billableField, callField, freeField, refusedField, uncertainField } from "./batches.js";
+import { askedField, billableField, callField, freeField, refusedField, uncertainField } from "./batch-hash.js";
 import { imageField, type Keys } from "./keys.js";
 import { CLAIM, MARK_SENT, SETTLE } from "./ledger-scripts.js";
 import { imagePart } from "./mark.js";

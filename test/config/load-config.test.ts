@@ -34,6 +34,7 @@ describe("loadConfig", () => {
       allowHttp: [],
       resultsBacklog: 10_000,
       retentionDays: 30,
+      batchRetentionDays: 365,
       huawei: { burst: 1, timeoutMs: 30_000, price: 0 },
       shiliuai: { burst: 1, timeoutMs: 30_000, price: 0, endpoint: "https://ocr-api.shiliuai.com" },
       local: { burst: 1, timeoutMs: 30_000, price: 0 },

@@ -6,7 +6,7 @@ import { imageField } from "../../src/queue/keys.js";
 import { createRecorder } from "../../src/queue/recorder.js";
 import { imageKeyOf, requestOf } from "../helpers/image-keys.js";
 import { recordOf } from "../helpers/records.js";
-import { openTestRedis } from "../helpers/redis.js";
+import { allKeys, openTestRedis } from "../helpers/redis.js";
 
 const { redis, keys } = openTestRedis();
 const batches = createBatches(redis, keys);
@@ -189,4 +189,19 @@ describe("the terms of a batch", () => {
       generation: before.generation,
     });
   });
+});
+
+test("batches that nobody has opened for a while are forgotten with all that is theirs, those in use are not", async () => {
+  const old = await open("untouched");
+  await batches.setSink("untouched", "sink-untouched");
+  await record(old, 1);
+  await batches.admit(old, [page("untouched", 1)]);
+  await open("new");
+  await open("live");
+  await redis.set(keys.lease("batch:live"), "somebody");
+  for (const name of ["untouched", "live"]) await redis.hset(keys.batch(name), "openedAtMs", 1);
+  expect(await batches.sweep(60_000)).toEqual(["untouched"]);
+  const left = (await allKeys(redis, keys.prefix)).flat().filter((name) => name.includes("untouched"));
+  expect(left).toEqual([]);
+  expect(await redis.smembers(keys.batches())).toEqual(expect.arrayContaining(["new", "live"]));
 });

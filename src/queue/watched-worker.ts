@@ -65,6 +65,8 @@ export function createWatchedWorker(
     const worker = new Worker(queue, work, {
       connection: redis,
       prefix: keys.prefix,
+      // Stands in each job that is begun.
+      name: String(process.pid),
       concurrency,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,

@@ -4,6 +4,8 @@ import type { BatchCounts } from "../domain/batch.js";
 
 /** With no call left, so long nothing may change; then what could be done without one is done. */
 const SPENT_QUIET_MS = 2000;
+/** The same while jobs are awake, which may all be other batches'. */
+const SPENT_QUIET_AMONG_OTHERS_MS = 10_000;
 /** A call whose process died is found within this time after its deadline. */
 const DEAD_CALL_MS = 15_000;
 
@@ -22,12 +24,13 @@ export function watchBudget(
     last = now;
     const quietMs = performance.now() - quietSinceMs;
     if (quietMs < (counts.money.underWay === 0 ? SPENT_QUIET_MS : longestCallMs)) return false;
-    return (await app.outcomes.unread(destination)) === 0;
+    if ((await app.outcomes.unread(destination)) > 0) return false;
+    return quietMs >= SPENT_QUIET_AMONG_OTHERS_MS || (await app.images.unfinished()) === (await app.images.asleep());
   };
 }
 
 /** How soon every worker knows what has changed of a batch. @unit milliseconds */
-const HEARD_MS = 2000;
+export const HEARD_MS = 2000;
 
 /** Wakes the batch's sleeping jobs when it may go on: at the start, once everybody knows of it, and when a call is left again. */
 export function keepAwake(app: App, name: string): (counts: BatchCounts) => Promise<void> {

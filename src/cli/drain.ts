@@ -5,10 +5,12 @@ import { watchBudget } from "../app/limits.js";
 import { startWriting, type Writing } from "../app/writing.js";
 import { type App, openApp } from "../app.js";
 import type { Batch, BatchCounts } from "../domain/batch.js";
+import { isOpen, opensAt } from "../domain/window.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
+import { describeWindow } from "./progress.js";
 import { finish } from "./run.js";
 import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
 import { summaryText } from "./summary-text.js";
@@ -115,13 +117,15 @@ async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, 
     if (await isBudgetSpent(counts)) return { kind: "budget-spent" };
     if (performance.now() - toldAtMs > TELL_EVERY_MS) {
       toldAtMs = performance.now();
-      terminal.message(describe(counts, writing));
+      terminal.message(describe(counts, writing, batch));
     }
     await sleep(LOOK_MS, undefined, { signal: stop.soft }).catch(() => {});
   }
   return { kind: "interrupted" };
 }
 
-function describe(counts: BatchCounts, writing: Writing): string {
-  return `${count(counts.found - counts.pending)} of ${count(counts.found)} written, ${count(writing.recorded())} of them now`;
+function describe(counts: BatchCounts, writing: Writing, { window }: Batch): string {
+  const written = `${count(counts.found - counts.pending)} of ${count(counts.found)} written, ${count(writing.recorded())} of them now`;
+  if (window === null || isOpen(window, Date.now())) return written;
+  return `${written}; ${describeWindow(window, opensAt(window, Date.now()))}`;
 }

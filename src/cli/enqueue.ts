@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { feedBatch, openSources } from "../app/feeding.js";
 import { foldersToKeep } from "../app/folder-names.js";
+import { HEARD_MS } from "../app/limits.js";
 import { thresholdsOf } from "../app/thresholds.js";
 import { type App, openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
@@ -49,6 +51,11 @@ async function enqueue(names: readonly string[], options: RunOptions, context: C
     const { backlog, limit = null } = options;
     const fed = await feedBatch(app, batch, opened, { backlog, limit, priority: "batch", onProgress }, stop.soft);
     await app.batches.setFed(name, true);
+    if (terms.window !== undefined) {
+      // Workers hear of another window within a second; until then they put jobs back by the old one.
+      await sleep(HEARD_MS, undefined, { signal: stop.soft });
+      await app.images.wake(name);
+    }
     if (fed.listed === 0) throw new UsageError("the sources hold no image");
     const done = fed.listed - fed.enqueued;
     const text = `${plural(fed.listed, "page")}: ${count(fed.enqueued)} enqueued, ${count(done)} had their outcome already`;

@@ -93,7 +93,8 @@ function ofLimit(limit: number | null, text: (value: number) => string): string 
   return limit === null ? "" : ` of ${text(limit)}`;
 }
 
-function describeWindow({ tz }: CallWindow, opensAtMs: number): string {
+/** `outside the window until 22:00 (Asia/Shanghai)` */
+export function describeWindow({ tz }: CallWindow, opensAtMs: number): string {
   const clock = new Intl.DateTimeFormat("en", { timeZone: tz, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return `outside the window until ${clock.format(opensAtMs)} (${tz})`;
 }

@@ -24,9 +24,10 @@ export interface RunOptions {
   readonly backlog: number;
   readonly refresh?: true;
   readonly patience: number;
-  /** Null takes the batch's limit away, undefined leaves it as it is. */
-  readonly maxCalls?: number | null;
-  readonly budget?: number | null;
+  /** `none` takes the batch's limit away; not given leaves it as it is. */
+  readonly maxCalls?: number | "none";
+  /** In millionths. */
+  readonly budget?: number | "none";
   readonly window?: string;
   readonly tz?: string;
   readonly dryRun?: true;
@@ -76,8 +77,8 @@ export function parseWhole(text: string): number {
   return value;
 }
 
-function parseMaxCalls(text: string): number | null {
-  if (text === "none") return null;
+function parseMaxCalls(text: string): number | "none" {
+  if (text === "none") return text;
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
     throw new InvalidArgumentError("takes a whole number of calls, or none.");
@@ -86,8 +87,8 @@ function parseMaxCalls(text: string): number | null {
 }
 
 /** In millionths. */
-function parseBudget(text: string): number | null {
-  if (text === "none") return null;
+function parseBudget(text: string): number | "none" {
+  if (text === "none") return text;
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || value > 1e9)
     throw new InvalidArgumentError("takes an amount such as 250.00, or none.");
@@ -169,17 +170,21 @@ export function applyRunOptions(config: Config, options: RunOptions, providers: 
 export function batchTerms(options: RunOptions, config: Config, providers: readonly ProviderName[]): BatchTerms {
   const vendors = providers.filter((name) => name !== "local");
   const unpriced = vendors.find((name) => config[name].price === 0);
-  if (options.budget != null && unpriced !== undefined) {
+  if (typeof options.budget === "number" && unpriced !== undefined) {
     const setting = `CARDBATCH_${unpriced.toUpperCase()}_PRICE`;
     throw new ConfigError(`--budget: ${unpriced} has no price; set ${setting} to what one billable call costs`);
   }
   const priced = vendors.filter((name) => config[name].price > 0);
   return {
     prices: Object.fromEntries(priced.map((name) => [name, priceInMicros(config[name].price)])),
-    ...(options.maxCalls === undefined ? {} : { maxCalls: options.maxCalls }),
-    ...(options.budget === undefined ? {} : { budget: options.budget }),
+    ...(options.maxCalls === undefined ? {} : { maxCalls: limitOf(options.maxCalls) }),
+    ...(options.budget === undefined ? {} : { budget: limitOf(options.budget) }),
     ...windowTerm(options),
   };
+}
+
+function limitOf(given: number | "none"): number | null {
+  return given === "none" ? null : given;
 }
 
 function windowTerm({ window: text, tz }: RunOptions): Pick<BatchTerms, "window"> {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   addRunOptions,
   applyRunOptions,
+  batchTerms,
   defaultBatchName,
   namedProviders,
   parsePort,
@@ -11,8 +12,10 @@ import {
   type RunOptions,
 } from "../../src/cli/run-options.js";
 import { loadConfig } from "../../src/config/load-config.js";
+import type { ProviderName } from "../../src/domain/answer.js";
 import { ConfigError, UsageError } from "../../src/domain/errors.js";
 import { nameSchema } from "../../src/domain/payload.js";
+import { localTimeZone } from "../../src/domain/window.js";
 import type { ImageSource } from "../../src/intake/source.js";
 import { cardNumber } from "../helpers/card-numbers.js";
 
@@ -151,4 +154,35 @@ describe("applyRunOptions", () => {
     ]);
     expect(applyRunOptions(before, parse(), ["huawei"])).toEqual(before);
   });
+});
+
+describe("the terms of a batch", () => {
+  const PRICED = { CARDBATCH_HUAWEI_PRICE: "0.05", CARDBATCH_LOCAL_PRICE: "9" };
+  const terms = (line: string, env: Record<string, string> = PRICED, provider: ProviderName = "huawei") =>
+    batchTerms(parse(...line.split(" ").filter((word) => word !== "")), config(env), [provider, "local"]);
+  const prices = { huawei: 50_000 };
+
+  test.each([
+    ["", { prices }],
+    ["--max-calls 200 --budget 12.5", { prices, maxCalls: 200, budget: 12_500_000 }],
+    ["--max-calls 0 --budget none", { prices, maxCalls: 0, budget: null }],
+    ["--window none", { prices, window: null }],
+    ["--window 22:00-06:00 --tz UTC", { prices, window: { from: 1320, to: 360, tz: "UTC" } }],
+  ])("of %j", (line, expected) => expect(terms(line)).toEqual(expected));
+
+  test("a price that is not set leaves the batch the one that it has", () => {
+    expect(terms("", {})).toEqual({ prices: {} });
+    expect(terms("--window 22:00-06:00", {}).window?.tz).toBe(localTimeZone());
+  });
+
+  test("a budget needs a price", () => {
+    expect(() => terms("--budget 5", {})).toThrow(ConfigError);
+    expect(() => terms("--budget 5", {})).toThrow("CARDBATCH_HUAWEI_PRICE");
+    expect(terms("--budget 5", {}, "local")).toEqual({ prices: {}, budget: 5_000_000 });
+  });
+
+  test.each(["--max-calls -1", "--max-calls 1.5", "--max-calls many", "--budget -5", "--budget 1e3", "--budget 5EUR"])(
+    "%s is refused",
+    (line) => expect(() => terms(line)).toThrow(/argument '.*' is invalid/),
+  );
 });

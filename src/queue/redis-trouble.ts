@@ -1,5 +1,15 @@
 /** The first words of replies by which a server refuses for now what it would do otherwise (Redis' `src/server.c`, `sharedObjects`). */
-const REFUSALS = ["OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY", "CLUSTERDOWN"] as const;
+const REFUSALS = [
+  "OOM",
+  "READONLY",
+  "UNBLOCKED",
+  "MISCONF",
+  "LOADING",
+  "MASTERDOWN",
+  "NOREPLICAS",
+  "BUSY",
+  "CLUSTERDOWN",
+] as const;
 type Refusal = (typeof REFUSALS)[number];
 
 /** Before Redis 7 a script's error has the reply's first word in its middle, after a dash. */
@@ -8,6 +18,7 @@ const REFUSAL = new RegExp(`(?:^|-)(${REFUSALS.join("|")}) `);
 const IN_WORDS: Readonly<Record<Refusal, string>> = {
   OOM: "Redis is full: make room, or raise its maxmemory",
   READONLY: "Redis takes no writes: it is a replica",
+  UNBLOCKED: "Redis has become a replica",
   MISCONF: "Redis takes no writes: it cannot save to its disk",
   LOADING: "Redis is loading its data",
   MASTERDOWN: "Redis takes no writes: its master is down",

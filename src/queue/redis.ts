@@ -53,6 +53,8 @@ export function connectRedis({ url, name, onError, onRefusal = () => {} }: Redis
     },
   });
   redis.on("error", onError);
+  // Each refusal of many that come at once waits for the connection's end.
+  redis.on("connect", () => redis.stream.setMaxListeners(0));
   return redis;
 }
 

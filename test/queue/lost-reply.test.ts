@@ -6,9 +6,9 @@ import { createLedger } from "../../src/queue/ledger.js";
 import { openPresence } from "../../src/queue/presence.js";
 import { createRecorder } from "../../src/queue/recorder.js";
 import type { Redis } from "../../src/queue/redis.js";
+import { type FaultProxy, openFaultProxy } from "../helpers/fault-proxy.js";
 import { imageKeyOf, requestOf } from "../helpers/image-keys.js";
 import { startLedgerProcess } from "../helpers/ledger-process.js";
-import { type LossyProxy, openLossyProxy } from "../helpers/lossy-proxy.js";
 import { recordOf } from "../helpers/records.js";
 import { openTestRedis } from "../helpers/redis.js";
 
@@ -19,13 +19,13 @@ import { openTestRedis } from "../helpers/redis.js";
 const { url, keys, connect } = openTestRedis();
 const THRESHOLDS = { huawei: 0.9, shiliuai: 0.9, local: 0.9 };
 const SETTLED = { destination: null, sources: [], providers: ["huawei"], thresholds: THRESHOLDS } as const;
-let proxy: LossyProxy;
+let proxy: FaultProxy;
 let redis: Redis;
 let batches: Batches;
 let batch: Batch;
 
 beforeAll(async () => {
-  proxy = await openLossyProxy(url);
+  proxy = await openFaultProxy(url);
   redis = connect(proxy.url);
   batches = createBatches(redis, keys);
   batch = await batches.open({ name: "b", refresh: false, ...SETTLED });

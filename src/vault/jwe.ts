@@ -1,4 +1,5 @@
-import { CompactEncrypt, compactDecrypt, errors } from "jose";
+import { createCipheriv, type KeyObject, randomBytes } from "node:crypto";
+import { compactDecrypt, errors } from "jose";
 import type { SealBinding } from "../domain/card-vault.js";
 import { activeKey, findKey, type Keyring } from "./keyring.js";
 import { VaultError } from "./vault-error.js";
@@ -14,15 +15,35 @@ const VERSION = 1;
 const MAX_LENGTH = 16_384;
 const MAX_PLAINTEXT_BYTES = 8192;
 
-/** @throws VaultError `vault-size` */
+/** AES key wrap's initial value (RFC 3394, 2.2.3.1). */
+const WRAP_IV = Buffer.alloc(8, 0xa6);
+const CONTENT_KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+
+/**
+ * The five parts of RFC 7516, 5.1, in its order. By node:crypto and not by jose, which makes three trips to the thread pool of
+ * it and takes six times the CPU; jose opens what is sealed here.
+ * @throws VaultError `vault-size`
+ */
 export async function sealJwe(keyring: Keyring, text: string, { request, field }: SealBinding): Promise<string> {
   const { kid, secret } = activeKey(keyring, "jwe");
   const plaintext = Buffer.from(text);
   if (plaintext.length > MAX_PLAINTEXT_BYTES)
     throw new VaultError("vault-size", `${plaintext.length} bytes are not sealed`);
-  return new CompactEncrypt(plaintext)
-    .setProtectedHeader({ alg: ALGORITHM, enc: ENCRYPTION, kid, rid: request, fld: field, v: VERSION })
-    .encrypt(secret);
+  const header = { alg: ALGORITHM, enc: ENCRYPTION, kid, rid: request, fld: field, v: VERSION };
+  const protectedHeader = Buffer.from(JSON.stringify(header)).toString("base64url");
+  const contentKey = randomBytes(CONTENT_KEY_BYTES);
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", contentKey, nonce).setAAD(Buffer.from(protectedHeader));
+  const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  const parts = [wrapKey(secret, contentKey), nonce, ciphertext, cipher.getAuthTag()];
+  return [protectedHeader, ...parts.map((part) => part.toString("base64url"))].join(".");
+}
+
+/** AES key wrap (RFC 3394). */
+function wrapKey(secret: KeyObject, contentKey: Buffer): Buffer {
+  const cipher = createCipheriv("id-aes256-wrap", secret, WRAP_IV);
+  return Buffer.concat([cipher.update(contentKey), cipher.final()]);
 }
 
 /** @throws VaultError for everything that this keyring did not seal for this request and field */

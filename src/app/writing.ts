@@ -55,6 +55,9 @@ export async function startWriting(
       `--out ${folder}: the batch is written to another folder; use that, or \`run\` it into this one`,
     );
   }
+  if (!(await app.presence.acquire(`destination:${destination ?? ""}`))) {
+    throw new UsageError(`destination ${destination ?? "card-results"}: another process writes its outcomes`);
+  }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
   const { sink, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
   if (batch !== null) {
@@ -64,7 +67,6 @@ export async function startWriting(
   const drain = createDrain({
     sink,
     commit: recorder.commit,
-    isRecorded: recorder.has,
     emit: app.emit,
     sleep: async (ms, signal) => void (await sleep(ms, undefined, { signal })),
   });

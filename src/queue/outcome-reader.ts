@@ -1,48 +1,97 @@
-import { DelayedError, type Job, Worker } from "bullmq";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { EventSink } from "../domain/events.js";
 import { type OutcomeRecord, type OutcomeStream, recordSchema } from "../domain/record.js";
 import type { Keys } from "./keys.js";
-import { generationOf, outcomeQueueName } from "./outcomes.js";
-import type { Redis } from "./redis.js";
-import { reportErrors } from "./report-errors.js";
+import { generationOf, type OutcomeJob, outcomeQueueName } from "./outcomes.js";
+import { loadScript, type Redis } from "./redis.js";
 
-/** Outcomes that wait together for one write; more in a write, fewer syncs. */
+/** Outcomes of either queue that are read together, and so share a write, a sync and a commit. */
 const OUTCOMES_AT_A_TIME = 256;
-const LOCK_MS = 6000;
-const STALLED_CHECK_MS = 2000;
-const NEVER_BY_STALLS = 1_000_000;
-/** An outcome of a version that is not known here waits for somebody who knows it. */
-const UNKNOWN_VERSION_MS = 10 * 60_000;
+/** Between two looks; what comes meanwhile is read together. */
+const LOOK_MS = 50;
 const NOT_RECORDED_MS = 1000;
 
-/** An outcome as it came off its queue. */
+/**
+ * Reads the oldest outcomes and leaves them where they are: recording them takes them away. What a consumer that is gone had
+ * begun with is put back once nothing else waits.
+ * KEYS: waiting, active, settings. ARGV: how many, what the keys of jobs begin with. Returns id and data of each.
+ */
+const READ = {
+  name: "cardbatchReadOutcomes",
+  keys: 3,
+  lua: `
+    if redis.call('HEXISTS', KEYS[3], 'paused') == 1 then return {} end
+    local ids = redis.call('LRANGE', KEYS[1], -ARGV[1], -1)
+    if #ids == 0 then
+      for _, id in ipairs(redis.call('LRANGE', KEYS[2], 0, ARGV[1] - 1)) do
+        if redis.call('EXISTS', ARGV[2] .. id .. ':lock') == 0 then
+          redis.call('LREM', KEYS[2], 1, id)
+          redis.call('LPUSH', KEYS[1], id)
+        end
+      end
+    end
+    local read = {}
+    for i = #ids, 1, -1 do
+      read[#read + 1] = ids[i]
+      read[#read + 1] = redis.call('HGET', ARGV[2] .. ids[i], 'data') or ''
+    end
+    return read`,
+};
+
+/** An outcome as it lies on its queue. */
 export interface ReceivedOutcome {
   readonly record: OutcomeRecord;
   readonly generation: string;
-  /** It was given out before: it may have been recorded without our being told. */
-  readonly isAgain: boolean;
+  readonly job: OutcomeJob;
 }
 
 export interface OutcomeReader {
-  /** Takes no more, lets those taken be recorded, and closes. */
+  /** Reads no more, lets what was read be recorded, and ends. */
   close(): Promise<void>;
 }
 
 /**
- * Takes the outcomes of one destination off both its queues. An outcome is gone from its queue only after `record` has
- * resolved; should it reject, or the process die, the outcome comes again.
+ * Reads the outcomes of one destination off both its queues, again and again, as long as nobody takes them away: that is
+ * what `record` does, whole groups at a time. There must be no other reader of the destination.
+ * @param record rejects when they could not be recorded; they are read again
  */
 export function createOutcomeReader(
   redis: Redis,
   keys: Keys,
   destination: string | null,
-  record: (outcome: ReceivedOutcome) => Promise<void>,
+  record: (outcomes: readonly ReceivedOutcome[]) => Promise<void>,
   emit: EventSink,
 ): OutcomeReader {
-  const workers = (["results", "failures"] as const).map((stream) =>
-    openStream(redis, keys, stream, destination, record, emit),
+  const streams = (["results", "failures"] as const).map((stream) =>
+    openStream(redis, keys, stream, destination, emit),
   );
-  return { close: async () => void (await Promise.all(workers.map((worker) => worker.close()))) };
+  const closing = new AbortController();
+  const pause = (ms: number) => sleep(ms, undefined, { signal: closing.signal }).catch(() => {});
+  const readGroup = async () => (await Promise.all(streams.map((read) => read()))).flat();
+  const closed = new Promise<never[]>((resolve) => {
+    closing.signal.addEventListener("abort", () => resolve([]), { once: true });
+  });
+
+  const readOn = async () => {
+    while (!closing.signal.aborted) {
+      try {
+        // Nothing is lost with a read that Redis is too far away to answer.
+        const group = await Promise.race([readGroup(), closed]);
+        if (group.length > 0) await record(group);
+        if (group.length < OUTCOMES_AT_A_TIME) await pause(LOOK_MS);
+      } catch {
+        // Whoever was to record them has told what is wrong, and so has the connection.
+        await pause(NOT_RECORDED_MS);
+      }
+    }
+  };
+  const reading = readOn();
+  return {
+    close: async () => {
+      closing.abort();
+      await reading;
+    },
+  };
 }
 
 function openStream(
@@ -50,38 +99,34 @@ function openStream(
   keys: Keys,
   stream: OutcomeStream,
   destination: string | null,
-  record: (outcome: ReceivedOutcome) => Promise<void>,
   emit: EventSink,
-): Worker {
-  const take = async (job: Job, token?: string): Promise<void> => {
-    const parsed = recordSchema.safeParse(job.data);
-    if (!parsed.success) {
-      emit({ type: "fault", where: `an outcome on card-${stream} of an unknown version`, error: null });
-      return putBack(job, token, UNKNOWN_VERSION_MS);
+): () => Promise<ReceivedOutcome[]> {
+  const queue = `${keys.prefix}:${outcomeQueueName(stream, destination)}:`;
+  const read = loadScript(redis, READ);
+  /** Outcomes of a version that is not known here; they stay for somebody who knows it. */
+  const unknown = new Set<string>();
+  return async () => {
+    const count = OUTCOMES_AT_A_TIME + unknown.size;
+    const replies = (await read(`${queue}wait`, `${queue}active`, `${queue}meta`, count, queue)) as string[];
+    const outcomes: ReceivedOutcome[] = [];
+    for (let i = 0; i < replies.length; i += 2) {
+      const [id = "", data = ""] = replies.slice(i, i + 2);
+      const parsed = recordSchema.safeParse(parseJson(data));
+      if (parsed.success) {
+        outcomes.push({ record: parsed.data, generation: generationOf(id), job: { queue, id } });
+      } else if (!unknown.has(id)) {
+        unknown.add(id);
+        emit({ type: "fault", where: `an outcome on card-${stream} of an unknown version`, error: null });
+      }
     }
-    const isAgain = job.attemptsStarted > 1;
-    try {
-      await record({ record: parsed.data, generation: generationOf(job.id ?? ""), isAgain });
-    } catch {
-      // The recorder has told what is wrong; here the outcome only must not be lost.
-      await putBack(job, token, NOT_RECORDED_MS);
-    }
+    return outcomes;
   };
-  const worker = new Worker(outcomeQueueName(stream, destination), take, {
-    connection: redis,
-    prefix: keys.prefix,
-    concurrency: OUTCOMES_AT_A_TIME,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: NEVER_BY_STALLS,
-    runRetryDelay: 500,
-    removeOnComplete: { count: 0 },
-  });
-  reportErrors(worker, emit);
-  return worker;
 }
 
-async function putBack(job: Job, token: string | undefined, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token);
-  throw new DelayedError();
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -21,6 +21,13 @@ const MARK_PUBLISHED = {
     redis.call('HSET', KEYS[2], ARGV[1], string.sub(mark or '${NEW_MARK}', 1, 2) .. ARGV[2] .. ARGV[3])`,
 };
 
+/** An outcome on its queue. */
+export interface OutcomeJob {
+  /** What the names of the queue's keys begin with. */
+  readonly queue: string;
+  readonly id: string;
+}
+
 /** The result and failure queues of all destinations, from the side that fills them. */
 export interface Outcomes {
   /** Hands an outcome to its destination and marks the request as answered for; twice is harmless. */

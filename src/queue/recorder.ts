@@ -2,12 +2,16 @@ import type { OutcomeRecord, OutcomeStream } from "../domain/record.js";
 import type { SinkPosition } from "../domain/sink.js";
 import type { Keys } from "./keys.js";
 import { imagePart, NEW_MARK, outcomeLetter } from "./mark.js";
+import type { OutcomeJob } from "./outcomes.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /**
- * Records outcomes as written: marks, the batch's accounts and the sink's position change together or not at all.
+ * Records outcomes as written: marks, the batch's accounts and the sink's position change together or not at all, and with
+ * them the outcomes go from their queue: none is recorded and there to be recorded once more. They go first, since a Redis that
+ * is full lets a script write that has begun with giving room.
  * KEYS: sink, superseded, then batch and requests an outcome.
- * ARGV: position as JSON ("" to leave it), then request, outcome letter, generation and image part an outcome.
+ * ARGV: position as JSON ("" to leave it), then an outcome: request, outcome letter, generation, image part, beginning of its
+ * queue's keys ("" for none) and job id.
  * An outcome that a request had before is superseded: its line is to go when the sink is compacted.
  * What was written has made the position another one: the present position once more means that the reply was lost.
  */
@@ -15,13 +19,18 @@ const COMMIT = {
   name: "cardbatchCommit",
   keys: "counted" as const,
   lua: `
-    if ARGV[1] ~= '' then
-      if #ARGV > 1 and redis.call('HGET', KEYS[1], 'position') == ARGV[1] then return end
-      redis.call('HSET', KEYS[1], 'position', ARGV[1])
+    if ARGV[1] ~= '' and #ARGV > 1 and redis.call('HGET', KEYS[1], 'position') == ARGV[1] then return end
+    for i = 2, #ARGV, 6 do
+      local queue, job = ARGV[i + 4], ARGV[i + 5]
+      if queue ~= '' then
+        redis.call('LREM', queue .. 'wait', -1, job)
+        redis.call('DEL', queue .. job)
+      end
     end
-    for i = 2, #ARGV, 4 do
-      local request, letter, generation = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-      local at = 3 + (i - 2) / 2
+    if ARGV[1] ~= '' then redis.call('HSET', KEYS[1], 'position', ARGV[1]) end
+    for i = 2, #ARGV, 6 do
+      local request, letter, generation, image = unpack(ARGV, i, i + 3)
+      local at = 3 + (i - 2) / 3
       local batch, requests = KEYS[at], KEYS[at + 1]
       local mark = redis.call('HGET', requests, request)
       if not mark then
@@ -39,7 +48,7 @@ const COMMIT = {
       if generation ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. generation, 1) end
       local published = string.sub(mark, 3, 3)
       if published < generation then published = generation end
-      redis.call('HSET', requests, request, letter .. generation .. published .. ARGV[i + 3])
+      redis.call('HSET', requests, request, letter .. generation .. published .. image)
       redis.call('HINCRBY', batch, 'outcome:' .. letter, 1)
     end`,
 };
@@ -63,6 +72,8 @@ const DROP = {
 export interface WrittenOutcome {
   readonly record: OutcomeRecord;
   readonly generation: string;
+  /** Where it waits to be recorded, if it does. */
+  readonly job?: OutcomeJob;
 }
 
 /** What one sink has recorded. */
@@ -71,8 +82,6 @@ export interface Recorder {
   position(): Promise<SinkPosition | null>;
   /** @param position after these outcomes were written, and no sooner; null leaves it as it is */
   commit(position: SinkPosition | null, outcomes: readonly WrittenOutcome[]): Promise<void>;
-  /** Whether this very outcome is recorded already. */
-  has(outcome: WrittenOutcome): Promise<boolean>;
   /** How many requests have lines that a later one has replaced. */
   supersededCount(): Promise<number>;
   /** Begins to go through the lines from the first. */
@@ -109,18 +118,15 @@ export function createRecorder(redis: Redis, keys: Keys, sink: string): Recorder
         keys.batch(record.batch),
         keys.requests(record.batch, record.request),
       ]);
-      const values = outcomes.flatMap(({ record, generation }) => [
+      const values = outcomes.flatMap(({ record, generation, job }) => [
         record.request,
         outcomeLetter(record.outcome),
         generation,
         imagePart(record.image.key),
+        job?.queue ?? "",
+        job?.id ?? "",
       ]);
       await commit(2 + names.length, key, superseded, ...names, text, ...values);
-    },
-    has: async ({ record, generation }) => {
-      const mark = await redis.hget(keys.requests(record.batch, record.request), record.request);
-      const wanted = outcomeLetter(record.outcome) + generation;
-      return mark?.startsWith(wanted) === true && mark.slice(3) === imagePart(record.image.key);
     },
     supersededCount: () => redis.hlen(superseded),
     startDropping: async () => void (await redis.del(dropped)),

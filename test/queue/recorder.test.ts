@@ -26,17 +26,17 @@ const outcomeOf = (batch: Batch, name: string | number, outcome: Outcome = "acce
 });
 
 describe("what is recorded", () => {
-  test("is known as this very outcome, and as no other", async () => {
-    const recorder = createRecorder(redis, keys, "has");
-    const batch = await openBatch("has");
-    const outcome = outcomeOf(batch, 1);
-    expect(await recorder.has(outcome)).toBe(false);
-    await recorder.commit({ results: 1 }, [outcome]);
-    expect(await recorder.has(outcome)).toBe(true);
-    expect(await recorder.has(outcomeOf(batch, 1, "review"))).toBe(false);
-    expect(await recorder.has({ ...outcome, generation: "2" })).toBe(false);
-    const image = { ...outcome.record.image, key: imageKeyOf("replaced") };
-    expect(await recorder.has({ ...outcome, record: { ...outcome.record, image } })).toBe(false);
+  test("goes from its queue with the same step, and alone", async () => {
+    const queue = `${keys.prefix}:card-results:`;
+    const batch = await openBatch("queued");
+    await redis.lpush(`${queue}wait`, "one", "two");
+    await redis.hset(`${queue}one`, "data", "{}");
+    const outcome = { ...outcomeOf(batch, 1), job: { queue, id: "one" } };
+    const recorder = createRecorder(redis, keys, "queued");
+    for (let reply = 0; reply < 2; reply++) await recorder.commit({ results: 1 }, [outcome]);
+    expect(await redis.lrange(`${queue}wait`, 0, -1)).toEqual(["two"]);
+    expect(await redis.exists(`${queue}one`)).toBe(0);
+    expect(await batches.counts("queued")).toMatchObject({ found: 1, outcomes: { accepted: 1 } });
   });
 
   test("makes a request found that nobody admitted", async () => {

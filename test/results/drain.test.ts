@@ -5,15 +5,11 @@ import type { OutcomeRecord } from "../../src/domain/record.js";
 import { createDrain, type DrainDeps, type DrainedOutcome } from "../../src/results/drain.js";
 import { recordOf } from "../helpers/records.js";
 
-const outcome = (name: number, isAgain = false): DrainedOutcome => ({
-  record: recordOf("b", name),
-  generation: "1",
-  isAgain,
-});
+const outcome = (name: number): DrainedOutcome => ({ record: recordOf("b", name) });
 const full = () => new SinkError("sink-unavailable", "no room");
 
 /** A sink in memory that fails when told to, and what a recorder would know. */
-function setUp(more: Partial<DrainDeps> = {}) {
+function setUp(more: Partial<DrainDeps<DrainedOutcome>> = {}) {
   const lines: OutcomeRecord[] = [];
   const groups: number[] = [];
   const committed: string[] = [];
@@ -24,7 +20,7 @@ function setUp(more: Partial<DrainDeps> = {}) {
     const error = errors.shift();
     if (error !== undefined) throw error;
   };
-  const deps: DrainDeps = {
+  const deps: DrainDeps<DrainedOutcome> = {
     sink: {
       name: "memory",
       write: async (records) => {
@@ -41,7 +37,6 @@ function setUp(more: Partial<DrainDeps> = {}) {
       expect(position).toEqual({ lines: lines.length });
       committed.push(...outcomes.map(({ record }) => record.request));
     },
-    isRecorded: async ({ record }) => committed.includes(record.request),
     emit: (event) => void events.push(event),
     sleep: async (_, signal) => signal.throwIfAborted(),
     ...more,
@@ -52,25 +47,20 @@ function setUp(more: Partial<DrainDeps> = {}) {
 const ids = (lines: readonly OutcomeRecord[]) => lines.map(({ request }) => request);
 
 describe("createDrain", () => {
-  test("shares a write among what comes together, and among what comes meanwhile", async () => {
+  test("shares a write among a group, and writes one group after the other", async () => {
     const { drain, groups, committed } = setUp();
-    const first = Array.from({ length: 50 }, (_, i) => drain.record(outcome(i)));
-    await new Promise((later) => setImmediate(later));
-    const second = Array.from({ length: 50 }, (_, i) => drain.record(outcome(50 + i)));
-    await Promise.all([...first, ...second]);
+    const group = (from: number) => Array.from({ length: 50 }, (_, i) => outcome(from + i));
+    await Promise.all([drain.record(group(0)), drain.record(group(50))]);
     expect(groups).toEqual([50, 50]);
     expect(committed).toHaveLength(100);
     expect(drain.recorded()).toBe(100);
   });
 
-  test("resolves only when the outcome is recorded", async () => {
-    const { drain, committed } = setUp();
-    await Promise.all(
-      [1, 2, 3].map(async (name) => {
-        await drain.record(outcome(name));
-        expect(committed).toContain(outcome(name).record.request);
-      }),
-    );
+  test("resolves only when the outcomes are recorded", async () => {
+    const { drain, committed, events } = setUp();
+    await drain.record([outcome(1), outcome(2)]);
+    expect(committed).toEqual([1, 2].map((name) => outcome(name).record.request));
+    expect(events).toEqual([{ type: "recorded", sink: "memory", count: 2 }]);
   });
 
   test.each(["write", "commit"] as const)(
@@ -78,8 +68,8 @@ describe("createDrain", () => {
     async (step) => {
       const { drain, lines, committed, faults, events } = setUp();
       faults[step].push(full(), full(), new TypeError("a fault of ours"));
-      await Promise.all([drain.record(outcome(1)), drain.record(outcome(2))]);
-      await drain.record(outcome(3));
+      await drain.record([outcome(1), outcome(2)]);
+      await drain.record([outcome(3)]);
       expect(ids(lines)).toEqual([1, 2, 3].map((name) => outcome(name).record.request));
       expect(committed).toEqual(ids(lines));
       const codes = events.flatMap((event) => (event.type === "sink-failed" ? [event.error.code] : []));
@@ -88,19 +78,9 @@ describe("createDrain", () => {
     },
   );
 
-  test("writes an outcome that comes again only if it is not recorded", async () => {
-    const { drain, lines, events } = setUp();
-    await drain.record(outcome(1));
-    await Promise.all([drain.record(outcome(1, true)), drain.record(outcome(2, true))]);
-    await drain.record(outcome(2, true));
-    expect(ids(lines)).toEqual([1, 2].map((name) => outcome(name).record.request));
-    expect(drain.recorded()).toBe(2);
-    expect(events).toEqual([1, 1].map((count) => ({ type: "recorded", sink: "memory", count })));
-  });
-
   test("is closed only when all that it was given is recorded", async () => {
     const { drain, committed } = setUp();
-    const recording = Array.from({ length: 10 }, (_, i) => drain.record(outcome(i)));
+    const recording = Array.from({ length: 10 }, (_, i) => drain.record([outcome(i)]));
     await drain.close();
     expect(committed).toHaveLength(10);
     await Promise.all(recording);
@@ -112,11 +92,11 @@ describe("createDrain", () => {
     async (step) => {
       const { drain, committed, faults } = setUp();
       faults[step].push(full(), full());
-      const recording = [drain.record(outcome(1))];
+      const recording = [drain.record([outcome(1)])];
       const closing = drain.close();
-      recording.push(drain.record(outcome(2)));
+      recording.push(drain.record([outcome(2)]));
       await closing;
-      const late = drain.record(outcome(3));
+      const late = drain.record([outcome(3)]);
       const results = await Promise.allSettled([...recording, late]);
       // Lines of the first may stand in the sink uncommitted: nothing may be committed behind them.
       expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
@@ -138,7 +118,7 @@ describe("createDrain", () => {
         }),
     });
     faults.write.push(full(), full());
-    const recording = drain.record(outcome(1));
+    const recording = drain.record([outcome(1)]);
     recording.catch(() => {});
     await isWaiting;
     await drain.close();

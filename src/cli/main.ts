@@ -12,6 +12,7 @@ import { addEvaluate } from "./evaluate.js";
 import { EXIT } from "./exit-codes.js";
 import { addKeys } from "./keys.js";
 import { addPanScan } from "./pan-scan.js";
+import { addRate } from "./rate.js";
 import { addRecognize } from "./recognize.js";
 import { addReconcile } from "./reconcile.js";
 import { addReveal } from "./reveal.js";
@@ -27,6 +28,7 @@ const COMMANDS = [
   addDrain,
   addCheck,
   addStatus,
+  addRate,
   addReconcile,
   addRecognize,
   addEvaluate,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type AnswerKey, answerKey, type StoredAnswer } from "../domain/answer.js";
 import type { Dispatched, Dispatcher, PageToRead, StopSignals } from "../domain/dispatcher.js";
 import { CancelledError, CardbatchError, OUTAGE_CODES, ProviderError } from "../domain/errors.js";
@@ -127,6 +128,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       if (departure.kind !== "go") await report(slot, { kind: "void" });
       switch (departure.kind) {
         case "go":
+          if (departure.waitMs > 0) await sleep(Math.ceil(departure.waitMs));
           deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
           return slot;
         case "spent":

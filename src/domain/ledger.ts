@@ -42,15 +42,15 @@ export type Claim =
   | { readonly kind: "claimed"; readonly owner: RequestId; readonly held: HeldPage };
 
 /**
- * - `go`: the call is marked as sent, counted, and its price set aside.
+ * - `go`: the call is marked as sent, counted, and its price set aside; it goes out after so many ms, mostly none.
  * - `void`: the slot is not valid any more; wait for another.
  * - `spent`: the batch's budget has no call left at present.
  * - `closed`: the batch's window has closed while the call waited.
  * - `lost`: the page is somebody else's by now, who is more urgent or took us for dead; its answer will serve both.
  */
-export interface Departure {
-  readonly kind: "go" | "void" | "spent" | "closed" | "lost";
-}
+export type Departure =
+  | { readonly kind: "go"; readonly waitMs: number }
+  | { readonly kind: "void" | "spent" | "closed" | "lost" };
 
 /** What a call came to, for the batch's accounts. */
 export interface CallAccount {

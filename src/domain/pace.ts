@@ -15,8 +15,9 @@ export interface CallLimits {
 export interface Slot {
   /** The server's clock. @unit microseconds since 1970 */
   readonly atUs: number;
-  /** Whoever has not sent by then has lost the slot. @unit microseconds since 1970 */
-  readonly latestUs: number;
+  /** Between calls, and how much closer two may come. @unit microseconds */
+  readonly intervalUs: number;
+  readonly toleranceUs: number;
   /** The pace this slot belongs to: void once the pace has another. */
   readonly epoch: number;
   /** Everybody waits for what becomes of this call. */

@@ -86,10 +86,15 @@ export const CLAIM = {
     return {'claimed', owner}`,
 };
 
+/** Who would have to wait longer than this has missed his slot. */
+const LONGEST_SEND_WAIT_US = 100_000;
+
 /**
  * KEYS: in-flight mark, pace, batch.
- * ARGV: ticket, ms until the call's deadline, ms to keep the mark, provider, name of the batch, the slot's epoch ("" where no pace
- * limits), µs at which it is lost.
+ * ARGV: ticket, ms until the call's deadline, ms to keep the mark, provider, name of the batch, the slot's epoch ("" where no
+ * pace limits), µs between calls, µs of tolerance.
+ * Returns how many µs the call has still to wait. Slots are handed out evenly, but who is busy comes late: here, where the calls
+ * of all go by, GCRA sees to it that they do not bunch up (`sent` is its theoretical arrival time).
  * A call that is marked already was counted, and the reply was lost.
  */
 export const MARK_SENT = {
@@ -99,14 +104,20 @@ export const MARK_SENT = {
     local ticket, limit = string.match(redis.call('GET', KEYS[1]) or '', '^([^|]*)|([^|]*)|')
     if ticket ~= ARGV[1] then return {'lost'} end
     if limit ~= '' then return {'go'} end
+    local waitUs, sent = 0, nil
     if ARGV[6] ~= '' then
-      local isLate = now * 1000 > tonumber(ARGV[7])
-      if isLate or (redis.call('HGET', KEYS[2], 'epoch') or '0') ~= ARGV[6] then return {'void'} end
+      local nowUs = time[1] * 1000000 + time[2]
+      local pace = redis.call('HMGET', KEYS[2], 'epoch', 'sent')
+      local turn = math.max(tonumber(pace[2] or '0') - ARGV[8], nowUs)
+      waitUs = turn - nowUs
+      if (pace[1] or '0') ~= ARGV[6] or waitUs > ${LONGEST_SEND_WAIT_US} then return {'void'} end
+      sent = math.max(tonumber(pace[2] or '0'), nowUs) + ARGV[7]
     end
     if isSpent(KEYS[3], ARGV[4]) then return {'spent'} end
+    if sent then redis.call('HSET', KEYS[2], 'sent', string.format('%.0f', sent)) end
     redis.call('HINCRBY', KEYS[3], 'calls:' .. ARGV[4], 1)
     redis.call('SET', KEYS[1], ARGV[1] .. '|' .. (now + ARGV[2]) .. '|' .. ARGV[5], 'PX', ARGV[3])
-    return {'go'}`,
+    return {'go', math.ceil(waitUs)}`,
 };
 
 /**

@@ -49,10 +49,10 @@ export function createLedger(redis: Redis, keys: Keys, options: LedgerOptions): 
     markSent: async ({ key, ticket }, { batch, provider, pace, slot }, deadlineMs) => {
       if (!isOpen(batch.window, now())) return { kind: "closed" };
       const names = [keys.inFlight(key), pace, keys.batch(batch.name)];
-      const slotValues = slot === null ? ["", 0] : [slot.epoch, slot.latestUs];
+      const slotValues = slot === null ? ["", 0, 0] : [slot.epoch, slot.intervalUs, slot.toleranceUs];
       const values = [ticket, deadlineMs, CLAIM_MS, provider, batch.name, ...slotValues];
-      const [kind] = (await markSent(...names, ...values)) as [Departure["kind"]];
-      return { kind };
+      const [kind, waitUs = 0] = (await markSent(...names, ...values)) as [Departure["kind"], number?];
+      return kind === "go" ? { kind, waitMs: waitUs / 1000 } : { kind };
     },
     store: (held, sealed, account, refreshSinceMs) => settleWith(held, sealed, account, refreshSinceMs),
     release: (held, account) => settleWith(held, "", account),

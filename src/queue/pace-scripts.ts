@@ -3,7 +3,7 @@
  * clock. Times are microseconds since 1970, rates calls a second.
  *
  * `tat`      theoretical arrival time of the generic cell rate algorithm (GCRA, ITU-T I.371): when the next call comes if
- *            calls are evenly spaced
+ *            calls are evenly spaced; `sent` is the same for the calls that really went out, kept by the ledger
  * `epoch`    grows with every change that makes slots handed out before it void
  * `ceiling`  the lowest rate that any process was told, or the one that overrides them; `auto`
  * `estimate` what the vendor allows, as far as its last refusal tells; absent while it has refused nothing
@@ -29,8 +29,6 @@ import type { RedisScript } from "./redis.js";
 
 /** How far ahead slots are handed out: enough to hide the way to Redis, little enough that few are voided. */
 export const AHEAD_US = 250_000;
-/** A slot may be used so much after its time, or one interval where that is longer. */
-const LATE_US = 25_000;
 /** With `burst` 0 calls are this much further apart, so that no jitter makes a second hold more than the limit. */
 const STRICT_STRETCH = 1.02;
 
@@ -145,7 +143,7 @@ const STATE = `
  * ARGV: clock ("" for the server's), own presence, prefix of presences, how many slots, how many of them urgent, calls that
  * worked since the last time, burst, µs a lease lasts.
  * Returns why none, for how many µs and a code; or `slots`; then rate, epoch, outage; then of slots: whether it is a probe,
- * µs they may be late, the server's time, and their times.
+ * µs between calls, the server's time, and their times.
  */
 export const TAKE: RedisScript = {
   name: "cardbatchPaceTake",
@@ -261,7 +259,7 @@ export const TAKE: RedisScript = {
       if state.stopped then set('nextProbeAt', now + ${STOPPED_US}) end
     end
     local answer = reply('slots', 0)
-    for _, value in ipairs({isProbe and 1 or 0, math.ceil(math.max(interval, ${LATE_US})), now, unpack(slots)}) do
+    for _, value in ipairs({isProbe and 1 or 0, math.ceil(interval), now, unpack(slots)}) do
       answer[#answer + 1] = value
     end
     return answer`,

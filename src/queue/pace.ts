@@ -6,7 +6,7 @@ import { loadScript, type Redis } from "./redis.js";
 import { createTurns, type TurnReply } from "./turns.js";
 
 /** What a process was told counts for so long after it was last heard of. */
-const TOLD_KEPT_MS = 10_000;
+export const TOLD_KEPT_MS = 10_000;
 const BEAT_MS = 2000;
 /** Nobody waits in line for longer than this: his job goes back, and those of other providers come first. */
 const LONGEST_WAIT_MS = 6000;
@@ -60,7 +60,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
     const quotas = [`${key}:minute`, `${key}:day`];
     const names = [key, back, leases, ...quotas];
     const sentWorked = takeWorked();
-    const [kind, waitUs, code, rate, epoch, outage, isProbe, lateUs, nowUs, ...times] = (await take(
+    const [kind, waitUs, code, rate, epoch, outage, isProbe, intervalUs, nowUs, ...times] = (await take(
       ...names,
       "",
       presence,
@@ -80,7 +80,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
         kind: "slots",
         slots: times.map((time) => {
           const atUs = Number(time);
-          const slot: Slot = { atUs, latestUs: atUs + lateUs, epoch, isProbe: isProbe === 1 };
+          const slot: Slot = { atUs, intervalUs, toleranceUs: burst * intervalUs, epoch, isProbe: isProbe === 1 };
           return { slot, inMs: Math.max(atUs - nowUs, 0) / 1000 };
         }),
       };

@@ -70,7 +70,7 @@ export function createParts({ call, authorize, renew, byHand = false, departures
         return { kind: "claimed", owner: request, held: { key, ticket: "t" } };
       },
       markSent: async () => {
-        const departure = departures.shift() ?? { kind: "go" };
+        const departure = departures.shift() ?? { kind: "go", waitMs: 0 };
         happened.push(departure.kind === "go" ? "sent" : departure.kind);
         return departure;
       },
@@ -86,7 +86,7 @@ export function createParts({ call, authorize, renew, byHand = false, departures
         new Promise((resolve, reject) => {
           const turn = () => {
             happened.push("turn");
-            resolve({ atUs: 0, latestUs: 0, epoch: 1, isProbe: false });
+            resolve({ atUs: 0, intervalUs: 0, toleranceUs: 0, epoch: 1, isProbe: false });
           };
           if (signal.aborted) return reject(new CancelledError());
           signal.addEventListener("abort", () => reject(new CancelledError()));

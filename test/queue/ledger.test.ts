@@ -181,13 +181,16 @@ describe("the accounts", () => {
     expect(await countsOf(batch.name)).toEqual(expected);
   });
 
+  const slot = { atUs: 0, intervalUs: 1e6, toleranceUs: 0, epoch: 0, isProbe: false };
+
   test.each([
-    ["is late", { latestUs: 0, epoch: 0 }],
-    ["belongs to another pace", { latestUs: Number.MAX_SAFE_INTEGER, epoch: 7 }],
-  ])("tell of no call whose slot %s", async (_, more) => {
+    ["has been missed", slot],
+    ["belongs to another pace", { ...slot, epoch: 7 }],
+  ])("tell of no call whose slot %s", async (_, its) => {
     const process = await startProcess("one");
+    await redis.hset(keys.pace("huawei", "account"), "sent", String((Date.now() + 1000) * 1000));
     await process.claim(key, wish(batch, "a"));
-    expect(await process.markSent(key, batch, { slot: { atUs: 0, isProbe: false, ...more } })).toBe("void");
+    expect(await process.markSent(key, batch, { slot: its })).toBe("void");
     expect(await countsOf(batch.name)).toEqual([0, 0, 0]);
     await process.release(key, null);
     expect(await process.claim(key, wish(batch, "a"))).toMatchObject({ kind: "claimed" });

@@ -25,7 +25,7 @@ function createServer(failures: boolean[] = []) {
       if (atMs - Date.now() > AHEAD_MS) break;
       if (returned < 0) nextMs = atMs + INTERVAL_MS;
       handedOut++;
-      const slot = { atUs: atMs * 1000, latestUs: (atMs + INTERVAL_MS) * 1000, epoch: 1, isProbe: false };
+      const slot = { atUs: atMs * 1000, intervalUs: 0, toleranceUs: 0, epoch: 1, isProbe: false };
       slots.push({ slot, inMs: atMs - Date.now() });
     }
     return slots.length > 0 ? { kind: "slots", slots } : { kind: "later", waitMs: nextMs - Date.now() - AHEAD_MS };

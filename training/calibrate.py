@@ -69,12 +69,11 @@ def curve(rows: list[tuple[dict, bool]]) -> tuple[dict, np.ndarray, np.ndarray]:
     return {"bias": round(bias, 6), "ceiling": round(ceiling, 6), "weights": named}, p, y
 
 
-def luhn_factor(numbers: list[tuple[dict, bool]], valid: np.ndarray, p: np.ndarray) -> float:
-    """By how much the odds must shrink where the check digit is wrong; never over 1."""
-    if (~valid).sum() < 30:
+def odds_factor(y: np.ndarray, p: np.ndarray, doubtful: np.ndarray) -> float:
+    """By how much the odds must shrink where something does not add up; never over 1."""
+    if doubtful.sum() < 30:
         return 0.2
-    y = np.array([float(right) for _, right in numbers])[~valid]
-    odds = p[~valid] / (1 - p[~valid])
+    y, odds = y[doubtful], p[doubtful] / (1 - p[doubtful])
     factors = np.exp(np.linspace(np.log(0.005), 0, 60))
     losses = [-(y * np.log(q := odds * f / (1 + odds * f)) + (1 - y) * np.log(1 - q)).sum() for f in factors]
     return float(factors[int(np.argmin(losses))])
@@ -103,17 +102,19 @@ def main() -> None:
     numbers = [(r["features"], r["right"]) for r in numbered]
     dates = [(r[k]["features"], r[k]["right"]) for r in rows for k in ("expiry", "issue") if r[k] and r[k].get("features")]
     number_curve, p, y = curve(numbers)
-    valid = np.array([bool(r["luhn"]) for r in numbered])
-    penalty = luhn_factor(numbers, valid, p)
-    odds = p / (1 - p) * np.where(valid, 1, penalty)
-    p = odds / (1 + odds)
+    penalties = {}
+    for name in ("luhn", "lengthFits"):
+        doubtful = np.array([not r[name] for r in numbered])
+        penalties[name] = odds_factor(y, p, doubtful)
+        odds = p / (1 - p) * np.where(doubtful, penalties[name], 1)
+        p = odds / (1 + odds)
     date_curve, pd, yd = curve(dates)
     first = sum(1 for r in files[0] if r["features"])
     cards = len(files[0])
     accept, wrong, bound = threshold(p[:first], y[:first], cards, args.allowed)
-    settings = {"acceptThreshold": round(accept, 5), "luhnPenalty": round(penalty, 4), "number": number_curve, "date": date_curve}
+    settings = {"acceptThreshold": round(accept, 5), "luhnPenalty": round(penalties["luhn"], 4), "lengthPenalty": round(penalties["lengthFits"], 4), "number": number_curve, "date": date_curve}
     Path(args.out).write_text(json.dumps(settings, indent=2) + "\n")
-    print(f"numbers n {len(y)} right {y.mean():.4f} ECE {ece(p, y):.4f}; dates n {len(yd)} right {yd.mean():.4f} ECE {ece(pd, yd):.4f}; Luhn factor {penalty:.3f}")
+    print(f"numbers n {len(y)} right {y.mean():.4f} ECE {ece(p, y):.4f}; dates n {len(yd)} right {yd.mean():.4f} ECE {ece(pd, yd):.4f}; factors {penalties}")
     print(f"threshold {accept:.5f}: {wrong} wrong of {cards} cards (95 % bound {bound:.5f}), coverage {(p[:first] >= accept).sum() / cards:.4f}")
     if len(p) > first:
         rest = slice(first, None)

@@ -55,6 +55,7 @@ function judge(row, cards, ms, scene) {
     confidence: card?.number?.confidence ?? 0,
     features: card?.number?.features ?? null,
     luhn: card?.number?.luhn ?? null,
+    lengthFits: card?.number?.lengthFits ?? null,
     distance: editDistance(text, row.number),
     length: row.number.length,
     keypoints: card?.number && line ? keypointError(card.number.keypoints, line) : null,

@@ -29,32 +29,38 @@ def draw_example(seed: int, index: int) -> Strip:
 
 def cut(rng: np.random.Generator, strip: Strip, width: int, amount: float = 1.0) -> tuple[np.ndarray, str]:
     """One training input of `width` px and its text: the strip as an imprecise detector would cut it."""
-    quad, text, side = strip.quad, strip.text, max(0.45, rng.normal(SIDE, 0.12))
-    if width == SHORT and len(text) > 8:
+    quad, text, side, share = strip.quad, strip.text, max(0.45, rng.normal(SIDE, 0.12)), TEXT_SHARE
+    part = width == SHORT and len(text) > 8
+    if part:
         count = int(rng.integers(3, 6))
         first = int(rng.integers(0, len(text) - count + 1))
         start, end = strip.spans[first, 0], strip.spans[first + count - 1, 1]
         quad, text = part_quad(quad, start, end), text[first : first + count]
         # Cut out of a longer line there is no margin: the crop ends halfway to the next digit.
-        amount, side = amount * 0.5, rng.uniform(0.02, 0.2)
+        amount, side, share = amount * 0.5, rng.uniform(0.02, 0.2), rng.uniform(0.66, 0.92)
     elif rng.random() < 0.15:
         side = rng.uniform(0.15, 0.5)
         amount *= 0.4
-    if rng.random() < 0.01:
+    if width == LONG and rng.random() < 0.02:
         # Upside down there is nothing to read.
         quad, text = np.roll(quad, 2, axis=0), ""
     quad = jitter(rng, quad, amount)
-    natural = natural_width(quad, side=side)
+    natural = natural_width(quad, side=side, share=share)
     aim = width if rng.random() < 0.6 else min(width, natural * np.exp(rng.normal(0, 0.1)))
     if width == SHORT:
         aim = min(width, max(natural, len(text) * 16) * np.exp(rng.normal(0, 0.1)))
     image = strip.image
-    if np.linalg.norm(quad[3] - quad[0]) > 2 * TEXT_SHARE * HEIGHT:
+    if np.linalg.norm(quad[3] - quad[0]) > 2 * share * HEIGHT:
         # The runtime samples a picture of half the size rather than skip pixels.
         image, quad = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), quad * 0.5
-    m = cut_matrix(quad, aim, side=side)
-    if aim < width:
-        m = np.array([[1, 0, rng.uniform(0, width - aim)], [0, 1, 0], [0, 0, 1]]) @ m
+    m = cut_matrix(quad, aim, side=side, share=share)
+    offset = rng.uniform(0, width - aim)
+    if part:
+        # The rest of the input must not show the neighbours that the text leaves out: the crop's own edge is repeated.
+        aim, offset = int(aim), int(offset)
+        crop = cv2.warpPerspective(image, m, (aim, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.copyMakeBorder(crop, 0, 0, offset, width - aim - offset, cv2.BORDER_REPLICATE), text
+    m = np.array([[1, 0, offset], [0, 1, 0], [0, 0, 1]]) @ m
     return cv2.warpPerspective(image, m, (width, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), text
 
 

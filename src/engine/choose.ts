@@ -1,13 +1,13 @@
-import { findIssuer } from "../domain/iin.js";
+import { findIssuer, findNetwork } from "../domain/iin.js";
 import { isLuhnValid } from "../domain/luhn.js";
 import type { Candidate } from "./decode.js";
 
 const SHORTEST = 12;
 const LONGEST = 19;
+const USUAL_LENGTHS = new Set([16, 19]);
 /** Bonuses in nats, added to a candidate's log-probability for the choice alone: its confidence stays its own. */
 const LUHN_BONUS = 2.5;
-const LENGTH_PENALTY = 2;
-const ODD_LENGTH_PENALTY = 1;
+const LENGTH_BONUS = 3;
 
 /** A number chosen among the reader's candidates. */
 export interface ChosenNumber {
@@ -16,6 +16,8 @@ export interface ChosenNumber {
   /** How much more log-probability it has than the next best text; negative when it was not the reader's first. */
   readonly margin: number;
   readonly luhn: boolean;
+  /** It is as long as its issuer's numbers are known to be, or its network's where no issuer is known. */
+  readonly lengthFits: boolean;
 }
 
 /**
@@ -40,12 +42,16 @@ export function chooseNumber(candidates: readonly Candidate[]): ChosenNumber | n
     logMass: chosen.logMass,
     margin: chosen.logMass - (rival?.logMass ?? chosen.logMass - 30),
     luhn: isLuhnValid(chosen.text),
+    lengthFits: lengthFits(chosen.text),
   };
 }
 
 function plausibility(digits: string): number {
-  const issuer = findIssuer(digits.slice(0, 10), digits.length);
-  const usual = digits.length === 16 || digits.length === 19 || (digits.length === 15 && /^3[47]/.test(digits));
-  const length = issuer === null ? (usual ? 0 : -ODD_LENGTH_PENALTY) : issuer.lengthMatches ? 0 : -LENGTH_PENALTY;
-  return length + (isLuhnValid(digits) ? LUHN_BONUS : 0);
+  return (lengthFits(digits) ? LENGTH_BONUS : 0) + (isLuhnValid(digits) ? LUHN_BONUS : 0);
+}
+
+function lengthFits(digits: string): boolean {
+  const prefix = digits.slice(0, 10);
+  const known = findIssuer(prefix, digits.length) ?? findNetwork(prefix, digits.length);
+  return known?.lengthMatches ?? USUAL_LENGTHS.has(digits.length);
 }

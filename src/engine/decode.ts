@@ -12,6 +12,7 @@ export interface StepScores {
 }
 
 export const ALPHABET = "0123456789/";
+export const DIGITS = 10;
 const BEAM = 12;
 /** Classes less likely than this at a step are not followed. */
 const LEAST = 5e-4;
@@ -26,8 +27,9 @@ interface Branch {
 /**
  * CTC prefix beam search (Graves 2012, section 7.5): the likeliest texts, best first.
  * Probabilities are rescaled at each step, so that long strips do not underflow.
+ * @param characters how many of the alphabet's first characters a text may have
  */
-export function beamSearch(scores: StepScores): Candidate[] {
+export function beamSearch(scores: StepScores, characters: number = ALPHABET.length): Candidate[] {
   const { data, steps, classes } = scores;
   let beam = new Map<string, Branch>([["", { blank: 1, mark: 0 }]]);
   let logScale = 0;
@@ -40,7 +42,7 @@ export function beamSearch(scores: StepScores): Candidate[] {
       logScale += Math.log(blank);
       continue;
     }
-    const grown = extend(beam, row);
+    const grown = extend(beam, row, characters);
     const kept = [...grown].sort((a, b) => total(b[1]) - total(a[1])).slice(0, BEAM);
     const sum = kept.reduce((all, [, branch]) => all + total(branch), 0) || 1e-30;
     logScale += Math.log(sum);
@@ -60,7 +62,7 @@ function total(branch: Branch): number {
   return branch.blank + branch.mark;
 }
 
-function extend(beam: ReadonlyMap<string, Branch>, row: Float32Array): Map<string, Branch> {
+function extend(beam: ReadonlyMap<string, Branch>, row: Float32Array, characters: number): Map<string, Branch> {
   const grown = new Map<string, Branch>();
   const at = (text: string): Branch => {
     const known = grown.get(text);
@@ -73,7 +75,7 @@ function extend(beam: ReadonlyMap<string, Branch>, row: Float32Array): Map<strin
   for (const [text, branch] of beam) {
     const same = at(text);
     same.blank += total(branch) * blank;
-    for (let k = 0; k < ALPHABET.length; k++) {
+    for (let k = 0; k < characters; k++) {
       const p = row[k] ?? 0;
       if (p < LEAST) continue;
       const char = ALPHABET.charAt(k);

@@ -7,7 +7,7 @@ import type { Point, Quad } from "../domain/geometry.js";
 import { chooseNumber } from "./choose.js";
 import { confidenceOf, discounted, type Features } from "./confidence.js";
 import { type CardMonth, chooseMonth } from "./dates.js";
-import { beamSearch, readPlainly } from "./decode.js";
+import { beamSearch, DIGITS, readPlainly } from "./decode.js";
 import { type CardPlace, locateCards } from "./locate.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
@@ -25,6 +25,7 @@ const LEAST_DATE = 0.02;
 export interface ReadNumber extends EngineText {
   readonly features: Features;
   readonly luhn: boolean;
+  readonly lengthFits: boolean;
 }
 
 interface ReadDate extends EngineText {
@@ -45,26 +46,29 @@ export interface ReadCard extends EngineCard {
 export async function readPicture(models: Models, bytes: Uint8Array): Promise<EngineReading> {
   const picture = await decodePicture(bytes);
   const places = await locateCards(models.locator, picture);
-  const cards: EngineCard[] = [];
-  for (const place of places) {
-    const card = await readCard(models, picture, place);
-    if (card !== null) cards.push(card);
+  const cards = await readPlaces(models, picture, places);
+  if (cards.some(({ number }) => number !== null)) return { cards };
+  // Nothing reads this way: the first look may have taken a side for the top.
+  for (const turn of SIDEWAYS) {
+    const turned = places.map((place) => ({ ...place, angle: place.angle + turn }));
+    const others = await readPlaces(models, picture, turned);
+    if (others.some(({ number }) => number !== null)) return { cards: others };
   }
   return { cards };
 }
 
-/** Reads the card at a place, sideways too where no number is found; null when there is neither number nor clear card. */
-async function readCard(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard | null> {
-  let best = await readTurned(models, picture, place);
-  for (const turn of SIDEWAYS) {
-    if (best.number !== null) break;
-    best = await readTurned(models, picture, { ...place, angle: place.angle + turn });
+/** The cards at these places; left out is where neither a number is nor clearly a card. */
+async function readPlaces(models: Models, picture: Picture, places: readonly CardPlace[]): Promise<ReadCard[]> {
+  const cards: ReadCard[] = [];
+  for (const place of places) {
+    const card = await readCard(models, picture, place);
+    if (card.number !== null || place.outline.length > 0) cards.push(card);
   }
-  return best.number === null && place.outline.length === 0 ? null : best;
+  return cards;
 }
 
 /** Reads the lines that the second look finds; a doubtful number is tried the other way round, and the surer kept. */
-async function readTurned(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard> {
+async function readCard(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard> {
   let lines = await lookClosely(models.closeup, picture, place);
   let number = lines.number === null ? null : await readNumber(models, picture, lines.number);
   const doubtful = lines.wayUp < SURE_WAY_UP && (number?.confidence ?? 0) < DOUBT;
@@ -82,12 +86,15 @@ async function readTurned(models: Models, picture: Picture, place: CardPlace): P
 
 async function readNumber(models: Models, picture: Picture, line: PlacedLine): Promise<ReadNumber | null> {
   const scores = await readNumberLine(models.reader, picture, line.quad);
-  const chosen = chooseNumber(beamSearch(scores.mean));
+  const chosen = chooseNumber(beamSearch(scores.mean, DIGITS));
   if (chosen === null) return null;
   const features = featuresOf(scores, chosen.digits, { ...chosen, quality: line.quality });
-  const sure = confidenceOf(features, models.settings.number);
-  const confidence = chosen.luhn ? sure : discounted(sure, models.settings.luhnPenalty);
-  return { text: chosen.digits, confidence, keypoints: inPage(picture, line.quad), features, luhn: chosen.luhn };
+  const { digits, luhn, lengthFits } = chosen;
+  const { number: curve, luhnPenalty, lengthPenalty } = models.settings;
+  // What does not add up lowers the confidence; what does, never raises it.
+  const factor = (luhn ? 1 : luhnPenalty) * (lengthFits ? 1 : lengthPenalty);
+  const confidence = discounted(confidenceOf(features, curve), factor);
+  return { text: digits, confidence, keypoints: inPage(picture, line.quad), features, luhn, lengthFits };
 }
 
 function featuresOf(

@@ -24,7 +24,7 @@ const VARIANTS: readonly Variant[] = [
   { grow: 0.9, shift: -0.04 },
 ];
 /** A first cut whose least sure character is this sure needs no second. */
-const SURE_PEAK = 0.995;
+const SURE_PEAK = 0.9;
 
 /** What the reader said about a line: the mean over the cuts, and each cut alone. */
 export interface LineScores {

@@ -14,6 +14,8 @@ export interface EngineSettings {
   readonly date: ConfidenceCurve;
   /** Odds are multiplied by this where the check digit is wrong; at most 1. */
   readonly luhnPenalty: number;
+  /** The same where the number is not as long as its issuer's numbers are. */
+  readonly lengthPenalty: number;
 }
 
 /** Reads `models/engine.json`. @throws Error when a field is missing or no number */
@@ -24,6 +26,7 @@ export function parseSettings(json: string): EngineSettings {
     number: curveAt(raw, "number"),
     date: curveAt(raw, "date"),
     luhnPenalty: Math.min(1, numberAt(raw, "luhnPenalty")),
+    lengthPenalty: Math.min(1, numberAt(raw, "lengthPenalty")),
   };
 }
 

@@ -24,6 +24,16 @@ describe("chooseNumber", () => {
     expect(chosen).toMatchObject({ digits: "4000000000000008", luhn: false });
   });
 
+  it.each([
+    ["4000000000000002", true],
+    ["400000000000009", false],
+    ["340000000000009", true],
+    ["9400000000000008", true],
+    ["94000000000008", false],
+  ])("knows whether %s is as long as such numbers are: %s", (text, lengthFits) => {
+    expect(chooseNumber([{ text, logMass: 0 }])).toMatchObject({ digits: text, lengthFits });
+  });
+
   it("finds no number in short, long or dated texts", () => {
     const texts = ["12/25", "12345678901", "12345678901234567890", ""];
     expect(chooseNumber(texts.map((text) => ({ text, logMass: 0 })))).toBeNull();

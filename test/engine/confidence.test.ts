@@ -30,12 +30,12 @@ describe("discounted", () => {
 });
 
 describe("parseSettings", () => {
-  const good = { acceptThreshold: 0.9, luhnPenalty: 3, number: CURVE, date: CURVE };
+  const good = { acceptThreshold: 0.9, luhnPenalty: 3, lengthPenalty: 0.1, number: CURVE, date: CURVE };
 
-  it("reads what training wrote, and lets a wrong check digit never raise confidence", () => {
+  it("reads what training wrote, and lets what does not add up never raise confidence", () => {
     const settings = parseSettings(JSON.stringify(good));
     expect(settings.number).toEqual(CURVE);
-    expect(settings.luhnPenalty).toBe(1);
+    expect(settings).toMatchObject({ luhnPenalty: 1, lengthPenalty: 0.1 });
   });
 
   it.each([{ ...good, acceptThreshold: "0.9" }, { ...good, number: {} }, { ...good, date: null }, 7])(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ALPHABET, beamSearch, readPlainly, type StepScores } from "../../src/engine/decode.js";
+import { ALPHABET, beamSearch, DIGITS, readPlainly, type StepScores } from "../../src/engine/decode.js";
 
 const BLANK = "-";
 
@@ -58,6 +58,13 @@ describe("beamSearch", () => {
     const [best] = beamSearch(scoresOf(long));
     expect(best?.text).toBe("5".repeat(200));
     expect(best?.logMass).toBeCloseTo(200 * Math.log(0.6), 1);
+  });
+
+  it("gives only texts of the characters that may be, with what probability is left to them", () => {
+    const [best, ...others] = beamSearch(scoresOf([{ "1": 1 }, { "-": 1 }, { "/": 0.7, "7": 0.3 }]), DIGITS);
+    expect(best?.text).toBe("17");
+    expect(best?.logMass).toBeCloseTo(Math.log(0.3), 6);
+    expect(others.filter(({ text }) => text.includes("/"))).toEqual([]);
   });
 
   it("reads nothing in nothing", () => {

@@ -84,7 +84,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     what: "nobody listens",
-    says: /Redis cannot be reached \(ECONNREFUSED\)/,
+    says: /Redis cannot be reached/,
     begin: () => proxy.setFault({ kind: "refuse" }),
     ms: FAULT_MS,
     end: () => proxy.setFault(null),

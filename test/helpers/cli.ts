@@ -41,8 +41,9 @@ export interface Place {
   close(): Promise<void>;
 }
 
-/** @param redisUrl null: the commands bring a Redis of their own */
-export function openPlace(redisUrl: string | null = inject("redisUrl")): Place {
+/** @param redisUrl null: the commands bring a Redis of their own
+ * @param entry of the command line, by the place's folder */
+export function openPlace(redisUrl: string | null = inject("redisUrl"), entry = (_folder: string) => ENTRY): Place {
   const folder = mkdtempSync(join(tmpdir(), "cardbatch-e2e-"));
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? "",
@@ -52,7 +53,7 @@ export function openPlace(redisUrl: string | null = inject("redisUrl")): Place {
   };
   const running = new Set<Running>();
   const start: Place["start"] = (args, more = {}) => {
-    const started = startCommand(args, { ...env, ...more }, folder);
+    const started = startCommand([entry(folder), ...args], { ...env, ...more }, folder);
     running.add(started);
     void started.done.then(() => running.delete(started));
     return started;
@@ -72,7 +73,7 @@ export function openPlace(redisUrl: string | null = inject("redisUrl")): Place {
 }
 
 function startCommand(args: readonly string[], env: Record<string, string>, cwd: string): Running {
-  const child = spawn(process.execPath, [ENTRY, ...args], { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...args], { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

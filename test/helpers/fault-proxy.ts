@@ -118,15 +118,18 @@ export async function openFaultProxy(target: string): Promise<FaultProxy> {
   };
 }
 
+/** When the last delayed piece goes on; what comes after it must not overtake it. */
+const delayedUntil = new WeakMap<Socket, number>();
+
 function pass(bytes: Buffer, to: Socket, fault: LineFault | null): void {
-  switch (fault?.kind) {
-    case "silent":
-    case "refuse":
-      return;
-    case "delay":
-      setTimeout(() => to.write(bytes), fault.ms);
-      return;
-    default:
-      to.write(bytes);
+  if (fault?.kind === "silent" || fault?.kind === "refuse") return;
+  const now = performance.now();
+  const at = Math.max(now + (fault?.kind === "delay" ? fault.ms : 0), delayedUntil.get(to) ?? 0);
+  if (at <= now) {
+    to.write(bytes);
+    return;
   }
+  // Timers of one length fire in their order; a hair more keeps those of different lengths in it, too.
+  delayedUntil.set(to, at + 1);
+  setTimeout(() => to.write(bytes), at - now);
 }

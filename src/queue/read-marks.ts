@@ -14,13 +14,23 @@ export interface ReadMark {
   readonly recorded: string | null;
 }
 
-/** The marks of one bucket of a batch's requests. */
-export async function readMarks(redis: Redis, keys: Keys, batch: string, bucket: number): Promise<ReadMark[]> {
-  const marks = await redis.hgetall(keys.requestBucket(batch, bucket));
-  return Object.entries(marks).map(([request, mark]) => {
-    const [letter = "-", recorded = "-", published = "-"] = mark;
-    return { request, letter: known(letter), recorded: known(recorded), published: known(published) };
-  });
+/** The marks in a range of buckets of a batch's requests, `from ≤ bucket < to`. */
+export async function readMarks(
+  redis: Redis,
+  keys: Keys,
+  batch: string,
+  from: number,
+  to: number,
+): Promise<ReadMark[]> {
+  const pipeline = redis.pipeline();
+  for (let bucket = from; bucket < to; bucket++) pipeline.hgetall(keys.requestBucket(batch, bucket));
+  const replies = (await pipeline.exec()) ?? [];
+  return replies.flatMap(([, marks]) => Object.entries(marks as Record<string, string>).map(readMark));
+}
+
+function readMark([request, mark]: [string, string]): ReadMark {
+  const [letter = "-", recorded = "-", published = "-"] = mark;
+  return { request, letter: known(letter), recorded: known(recorded), published: known(published) };
 }
 
 function known(character: string): string | null {

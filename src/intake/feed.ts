@@ -89,9 +89,15 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   const feeding = { options, deps, progress, signal };
   const chunkSize = Math.min(CHUNK, mostWaiting);
   let chunk: Page[] = [];
+  let enqueuing: Promise<void> = Promise.resolve();
+  /** The next chunk is read while this one is enqueued. */
   const flush = async () => {
-    await enqueueChunk(chunk, feeding);
+    const full = chunk;
     chunk = [];
+    await enqueuing;
+    enqueuing = enqueueChunk(full, feeding);
+    // Its turn to be awaited comes later; until then a rejection is not unhandled.
+    enqueuing.catch(() => {});
   };
   for (const source of sources) {
     if (progress.listed >= limit) break;
@@ -104,6 +110,7 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
     }
   }
   await flush();
+  await enqueuing;
   deps.onProgress(progress);
   return progress;
 }

@@ -196,6 +196,22 @@ describe("feed", () => {
     expect(jobs[0]?.job.image).toEqual({ root: "archive", path: "a.jpg", key: KEY });
   });
 
+  test("reads on while a chunk is enqueued, and fails when that fails", async () => {
+    let read = 0;
+    const readFacts = async () => {
+      read++;
+      return { key: KEY, pages: 1, isImage: true };
+    };
+    let fail = (_error: Error) => {};
+    const enqueue = () => new Promise<void>((_, reject) => (fail = reject));
+    const { run } = setUp({ sources: [sourceOf(images(200))] }, { readFacts, enqueue });
+    const fed = run();
+    // Two chunks of 64, and what is read ahead of them.
+    await expect.poll(() => read).toBeGreaterThanOrEqual(128);
+    fail(new Error("no room"));
+    await expect(fed).rejects.toThrow("no room");
+  });
+
   test("stops on request while it waits for room", async () => {
     const stop = new Error("stopped");
     const { run, jobs } = setUp(

@@ -11,8 +11,11 @@ export const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
 /** Between two looks at the signal. @unit bytes */
 const READ_SIZE = 8 * 1024 * 1024;
 
-/** Never through a link that was put there meanwhile, and never waiting for the other end of a pipe. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Never waiting for the other end of a pipe, never becoming somebody's terminal. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/** Only Linux tells what an open descriptor is called. */
+const TELLS_NAMES = process.platform === "linux";
 
 const open = promisify(openWithCallback);
 const readAt = promisify(read);
@@ -31,8 +34,9 @@ export interface OpenedImage {
 }
 
 /**
- * Reads a file that an attacker may have named or may be exchanging: links resolved and held against the root, then the
- * same asked of the opened descriptor, which alone is read from. Messages never hold the path; it may be a card number.
+ * Reads a file that an attacker may have named or may be exchanging: it is opened first, and where the descriptor, which alone
+ * is read from, really leads is held against the root. Elsewhere than on Linux, where descriptors have no names, links are
+ * resolved before and after. Messages never hold the path; it may be a card number.
  * What may wait for storage is asynchronous; what asks the kernel about a descriptor is not, since a trip to the thread
  * pool costs more than the answer: altogether as fast as `readFile`.
  * @throws ImageError `image-not-found`, `image-unreadable`, `image-not-a-file`, `image-outside-root`, `image-empty`,
@@ -45,11 +49,11 @@ export async function openImage(path: string, options: OpenImageOptions = {}): P
   let descriptor: number | undefined;
   try {
     throwIfAborted(signal);
-    const realPath = await resolveLinks(path);
-    if (root !== undefined) assertInside(root, realPath);
-    descriptor = await open(realPath, OPEN_FLAGS);
+    const found = TELLS_NAMES ? path : await resolveLinks(path);
+    if (root !== undefined && !TELLS_NAMES) assertInside(root, found);
+    descriptor = await open(found, TELLS_NAMES ? OPEN_FLAGS : OPEN_FLAGS | constants.O_NOFOLLOW);
+    if (root !== undefined) assertInside(root, await descriptorPath(descriptor, found));
     const size = readSize(descriptor, maxBytes);
-    if (root !== undefined) assertInside(root, await descriptorPath(descriptor, realPath));
     return { bytes: await readAll(descriptor, size, signal) };
   } catch (error) {
     throw toImageError(error);
@@ -70,7 +74,7 @@ function assertInside(root: string, realPath: string): void {
 
 /** Where the opened file really is; elsewhere than on Linux, where its name leads by now. */
 async function descriptorPath(descriptor: number, realPath: string): Promise<string> {
-  return process.platform === "linux" ? readlinkSync(`/proc/self/fd/${descriptor}`) : resolveLinks(realPath);
+  return TELLS_NAMES ? readlinkSync(`/proc/self/fd/${descriptor}`) : resolveLinks(realPath);
 }
 
 function readSize(descriptor: number, maxBytes: number): number {

@@ -73,10 +73,9 @@ export async function dryRun(reader: Reader, options: DryRunOptions, signal: Abo
   };
   const listed = await walkSources(reader, previewed.batch, options, look, signal);
   const { total, distinct, byKind, exact } = counter.counts();
-  const { money, providers: before } = previewed.counts;
+  const { money } = previewed.counts;
   const price = money.prices[provider] ?? 0;
-  const spentCalls = Object.values(before).reduce((sum, its) => sum + its.billableCalls + its.uncertainCalls, 0);
-  const { maxCalls, budget } = money.limits;
+  const { left } = money;
   return {
     batch: name,
     files: seen.files,
@@ -91,8 +90,8 @@ export async function dryRun(reader: Reader, options: DryRunOptions, signal: Abo
     cost: (byKind.unknown * price) / MICROS,
     price: price / MICROS,
     hours: hoursOf(byKind.unknown, limitsOf(provider, reader.config[provider])),
-    callsLeft: maxCalls === null ? null : Math.max(maxCalls - spentCalls, 0),
-    budgetLeft: budget === null ? null : Math.max(budget - money.cost - money.atRisk, 0) / MICROS,
+    callsLeft: left.calls,
+    budgetLeft: left.amount === null ? null : left.amount / MICROS,
     exact,
   };
 }

@@ -1,7 +1,7 @@
 import type { ProviderName } from "./answer.js";
 import type { ErrorCode } from "./errors.js";
 import type { ImageKey } from "./image.js";
-import type { BatchLimits, Prices } from "./money.js";
+import type { BatchLimits, LeftInLimits, Prices } from "./money.js";
 import type { RequestId } from "./payload.js";
 import type { Outcome, Thresholds } from "./reading.js";
 import type { CallWindow } from "./window.js";
@@ -61,6 +61,7 @@ export interface BatchMoney {
   readonly atRisk: number;
   /** Calls whose end is not known yet. */
   readonly underWay: number;
+  readonly left: LeftInLimits;
   /** No call is left in its limits, at present or for good. */
   readonly spent: boolean;
 }

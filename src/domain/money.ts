@@ -73,24 +73,33 @@ export function countedProviders(providers: readonly ProviderName[]): readonly P
   return billing.length > 0 ? billing : providers;
 }
 
+/** What a batch's limits leave of billable calls and, in millionths, of money; null: no limit. Never less than nothing. */
+export interface LeftInLimits {
+  readonly calls: number | null;
+  readonly amount: number | null;
+}
+
 /**
- * Whether one more call to any of these providers would go over a limit. A call counts from the moment it is sent until it
- * is known not to be charged for: so calls that nobody knows the end of stay spent.
+ * A call counts from the moment it is sent until it is known not to be charged for: so calls that nobody knows the end of
+ * stay spent.
  */
-export function isSpent(
+export function leftInLimits(
   { maxCalls, budget }: BatchLimits,
   fates: FatesByProvider,
   prices: Prices,
   providers: readonly ProviderName[],
-): boolean {
-  const counted = countedProviders(providers);
+): LeftInLimits {
   const sent = (name: ProviderName) => (fates[name]?.calls ?? 0) - (fates[name]?.refused ?? 0);
-  const calls = counted.reduce((sum, name) => sum + sent(name), 0);
-  const cost = costOf(fates, prices) + costAtRisk(fates, prices);
-  return (
-    (maxCalls !== null && calls + 1 > maxCalls) ||
-    (budget !== null && providers.some((name) => (prices[name] ?? 0) > 0 && cost + (prices[name] ?? 0) > budget))
-  );
+  const calls = countedProviders(providers).reduce((sum, name) => sum + sent(name), 0);
+  return {
+    calls: maxCalls === null ? null : Math.max(maxCalls - calls, 0),
+    amount: budget === null ? null : Math.max(budget - costOf(fates, prices) - costAtRisk(fates, prices), 0),
+  };
+}
+
+/** Whether one more call to any of these providers would go over a limit. */
+export function isSpent({ calls, amount }: LeftInLimits, prices: Prices, providers: readonly ProviderName[]): boolean {
+  return calls === 0 || (amount !== null && providers.some((name) => (prices[name] ?? 0) > amount));
 }
 
 /** `12.5`, `0.003`: without trailing zeros, at least two decimals where there are any. */

@@ -1,6 +1,6 @@
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Batch, BatchCounts, BatchMoney, BatchTerms, ProviderCounts } from "../domain/batch.js";
-import { callsUnderWay, costAtRisk, costOf, countedProviders, isSpent } from "../domain/money.js";
+import { callsUnderWay, costAtRisk, costOf, countedProviders, isSpent, leftInLimits } from "../domain/money.js";
 import { JUDGING_RULES, OUTCOMES, type Outcome } from "../domain/reading.js";
 import { RECORD_SCHEMA } from "../domain/record.js";
 import type { CallWindow } from "../domain/window.js";
@@ -95,13 +95,15 @@ function toMoney(fields: Record<string, string>): BatchMoney {
   const prices = of((name) => count(priceField(name)));
   const limits = { maxCalls: limit(LIMIT_FIELDS.maxCalls), budget: limit(LIMIT_FIELDS.budget) };
   const { providers = [] } = parseJson<Settled>(fields.settled) ?? {};
+  const left = leftInLimits(limits, fates, prices, providers);
   return {
     limits,
     prices,
     cost: costOf(fates, prices),
     atRisk: costAtRisk(fates, prices),
     underWay: Object.values(fates).reduce((sum, its) => sum + callsUnderWay(its), 0),
-    spent: isSpent(limits, fates, prices, providers),
+    left,
+    spent: isSpent(left, prices, providers),
   };
 }
 

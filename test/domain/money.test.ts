@@ -8,7 +8,8 @@ import {
   costAtRisk,
   costOf,
   countedProviders,
-  isSpent,
+  isSpent as isLeftSpent,
+  leftInLimits,
   priceInMicros,
 } from "../../src/domain/money.js";
 
@@ -20,6 +21,8 @@ const fates = (more: Partial<CallFates>): CallFates => ({
   free: 0,
   ...more,
 });
+const isSpent = (...[its, calls, prices, providers]: Parameters<typeof leftInLimits>) =>
+  isLeftSpent(leftInLimits(its, calls, prices, providers), prices, providers);
 const limits = (more: Partial<BatchLimits>): BatchLimits => ({ maxCalls: null, budget: null, ...more });
 
 test.each([

@@ -8,5 +8,6 @@ export const NO_MONEY: BatchMoney = {
   cost: 0,
   atRisk: 0,
   underWay: 0,
+  left: { calls: null, amount: null },
   spent: false,
 };

@@ -22,6 +22,7 @@ const counts: BatchCounts = {
     cost: 1_500_000,
     atRisk: 200_000,
     underWay: 0,
+    left: { calls: 85, amount: 800_000 },
     spent: false,
   },
   fed: true,

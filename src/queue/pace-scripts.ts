@@ -18,8 +18,8 @@
  * `plateau`, `reach`  how long the rate stays at the estimate, and how fast it looks further then, in seconds
  * `holdUntil`, `why`  nobody calls before; the code of what opened the breaker, empty for what the vendor asked for
  * `probing`  1: the next call goes alone, and everybody waits for it; `probe` its process, `probeUntil` at the latest
- * `streak`, `failures`, `openedAt`, `openUs`, `outage`  the breaker: the number of the run of failures and its length;
- *            since when and for how long at a time it is open; the last run that opened it
+ * `streak`, `streakAt`, `failures`  the breaker's run of failures: its number, when its first call went out, its length
+ * `openedAt`, `openUs`, `outage`  since when and for how long at a time the breaker is open; the last run that opened it
  * `windowAt`, `windowOk`, `windowFailed`  the present window of the failure rate
  * `stopped`, `stoppedMessage`, `nextProbeAt`  the account cannot be used
  * `urgentUntil` somebody urgent waits
@@ -141,7 +141,7 @@ const STATE = `
  * Hands out slots.
  * KEYS: pace, slots given back, leases, then one a quota.
  * ARGV: clock ("" for the server's), own presence, prefix of presences, how many slots, how many of them urgent, calls that
- * worked since the last time, burst, µs a lease lasts.
+ * worked since the last time, when the last of them went out, burst, µs a lease lasts.
  * Returns why none, for how many µs and a code; or `slots`; then rate, epoch, outage; then of slots: whether it is a probe,
  * µs between calls, the server's time, and their times.
  */
@@ -149,11 +149,11 @@ export const TAKE: RedisScript = {
   name: "cardbatchPaceTake",
   keys: 5,
   lua: `${STATE}
-    local clock, presence, presences, want, urgent, worked, burst, leaseUs = unpack(ARGV)
+    local clock, presence, presences, want, urgent, worked, workedAt, burst, leaseUs = unpack(ARGV)
     local now = now_us(clock)
     want, urgent, worked, burst = tonumber(want), tonumber(urgent), tonumber(worked), tonumber(burst)
     if worked > 0 and state.probing ~= '1' then
-      if num('failures') > 0 then set('failures', 0) end
+      if num('failures') > 0 and tonumber(workedAt) > num('streakAt') then set('failures', 0) end
       if num('windowFailed') > 0 then redis.call('HINCRBY', pace, 'windowOk', worked) end
     end
     local function reply(kind, waitUs, code)
@@ -269,20 +269,21 @@ export const TAKE: RedisScript = {
  * Takes in what a call came to.
  * KEYS: pace, slots given back, leases.
  * ARGV: clock, own presence, kind, slot's time, slot's epoch, whether it is a probe, µs of Retry-After ("" for none), code, calls
- * that worked since the last time.
+ * that worked since the last time, and when the last of them went out.
  * Returns what has changed, for how many µs, rate, epoch, outage, streak.
  */
 export const REPORT: RedisScript = {
   name: "cardbatchPaceReport",
   keys: 3,
   lua: `${STATE}
-    local clock, presence, kind, at, slotEpoch, isProbe, retryAfter, code, worked = unpack(ARGV)
+    local clock, presence, kind, at, slotEpoch, isProbe, retryAfter, code, worked, workedAt = unpack(ARGV)
     local now = now_us(clock)
     isProbe, retryAfter, worked = isProbe == '1', tonumber(retryAfter), tonumber(worked)
     redis.call('ZREM', KEYS[3], presence .. '@' .. at)
     local isOpen = state.why and state.why ~= ''
     if worked > 0 and not isOpen then
-      set('failures', 0)
+      -- Who was sent before the first failure says nothing of what came after.
+      if tonumber(workedAt) > num('streakAt') then set('failures', 0) end
       redis.call('HINCRBY', pace, 'windowOk', worked)
       state.windowOk = tostring(num('windowOk') + worked)
     end
@@ -372,7 +373,10 @@ export const REPORT: RedisScript = {
     end
 
     -- A fault of the provider, or of the way to it.
-    if num('failures') == 0 and not isOpen then set('streak', num('streak') + 1) end
+    if num('failures') == 0 and not isOpen then 
+      set('streak', num('streak') + 1)
+      set('streakAt', at)
+    end
     if now > num('windowAt') + ${WINDOW_US} then
       set('windowAt', now)
       set('windowOk', 0)

@@ -40,12 +40,12 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
   const leaseUs = (options.timeoutMs + LEASE_MARGIN_MS) * 1000;
   let state: PaceState = { rate: Number.NaN, waiting: null, outage: null };
   /** Calls that worked and that Redis has not been told of. */
-  let worked = 0;
+  let worked = { count: 0, lastUs: 0 };
 
   const takeWorked = () => {
-    const count = worked;
-    worked = 0;
-    return count;
+    const { count, lastUs } = worked;
+    worked = { count: 0, lastUs };
+    return [count, lastUs] as const;
   };
   const agreeOnLimits = async () => {
     const rate = Number(await agree(key, back, told, "", TOLD_KEPT_MS, presence, JSON.stringify(limits)));
@@ -59,7 +59,6 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
   const ask = async (want: number, urgent: number): Promise<TurnReply> => {
     const quotas = [`${key}:minute`, `${key}:day`];
     const names = [key, back, leases, ...quotas];
-    const sentWorked = takeWorked();
     const [kind, waitUs, code, rate, epoch, outage, isProbe, intervalUs, nowUs, ...times] = (await take(
       ...names,
       "",
@@ -67,7 +66,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
       keys.owner(""),
       want,
       urgent,
-      sentWorked,
+      ...takeWorked(),
       burst,
       leaseUs,
     )) as [string, number, string, string, number, string, number, number, number, ...string[]];
@@ -104,7 +103,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
       slot.isProbe ? 1 : 0,
       retryAfterMs === null ? "" : Math.round(retryAfterMs * 1000),
       "code" in said ? said.code : "",
-      takeWorked(),
+      ...takeWorked(),
     )) as [string, number, string, number, string, string];
     state = { ...state, rate: Number(rate), outage: outage === "" ? null : outage };
     return {
@@ -120,7 +119,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
     key,
     take: createTurns(ask, (slot) => void tell(slot, { kind: "void" }).catch(() => {})).take,
     report: async (slot, said) => {
-      if (said.kind === "ok") worked++;
+      if (said.kind === "ok") worked = { count: worked.count + 1, lastUs: Math.max(worked.lastUs, slot.atUs) };
       return isUrgentNews(slot, said) ? tell(slot, said) : { change: null, streak: null };
     },
     state: () => state,

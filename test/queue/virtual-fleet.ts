@@ -56,6 +56,7 @@ export async function startFleet(redis: Redis, keys: Keys, options: VirtualFleet
   const busy = Array.from({ length: processes }, () => 0);
   /** Calls that worked and that the scripts have not been told of: that goes along with the next question. */
   const worked = Array.from({ length: processes }, () => 0);
+  let lastOkUs = 0;
   const takeWorked = (process: number) => {
     const count = worked[process] ?? 0;
     worked[process] = 0;
@@ -79,7 +80,17 @@ export async function startFleet(redis: Redis, keys: Keys, options: VirtualFleet
       if (want <= 0) return;
       const [kind, waitUs, , rateNow, epoch, , isProbe, , , ...times] = (await take(
         ...[key, back, leases, `${key}:minute`, `${key}:day`],
-        ...[nowUs, `p${process}`, keys.owner(""), Math.min(want, 16), 0, takeWorked(process), burst, 30_000_000],
+        ...[
+          nowUs,
+          `p${process}`,
+          keys.owner(""),
+          Math.min(want, 16),
+          0,
+          takeWorked(process),
+          lastOkUs,
+          burst,
+          30_000_000,
+        ],
       )) as [string, number, string, string, number, string, number, number, number, ...string[]];
       rate = Number(rateNow);
       if (kind !== "slots") return at(nowUs + Math.max(waitUs, 1000), async () => ask(process));
@@ -94,11 +105,23 @@ export async function startFleet(redis: Redis, keys: Keys, options: VirtualFleet
   const send = async (process: number, slotUs: number, epoch: number, isProbe: boolean) => {
     const end = async (kind: string, retryAfter: number | "", code: string) => {
       busy[process] = (busy[process] ?? 0) - 1;
+      if (kind === "ok") lastOkUs = Math.max(lastOkUs, slotUs);
       if (kind === "ok") worked[process] = (worked[process] ?? 0) + 1;
       if (kind === "ok" && !isProbe && all.inFlight === null) return ask(process);
       const [change] = (await report(
         ...[key, back, leases],
-        ...[nowUs, `p${process}`, kind, slotUs, epoch, isProbe ? 1 : 0, retryAfter, code, takeWorked(process)],
+        ...[
+          nowUs,
+          `p${process}`,
+          kind,
+          slotUs,
+          epoch,
+          isProbe ? 1 : 0,
+          retryAfter,
+          code,
+          takeWorked(process),
+          lastOkUs,
+        ],
       )) as [string];
       if (change !== "") changes.push({ atMs: ms(), change });
       ask(process);

@@ -10,6 +10,7 @@ import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
+import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { describeWindow } from "./progress.js";
 import { finish } from "./run.js";
 import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
@@ -29,6 +30,7 @@ async function drain(names: readonly string[], options: RunOptions, context: Con
   const config = context.config(options.config);
   const name = options.batch ?? (names.length === 0 ? null : await batchOfSources(names, options, context));
   const app = await openApp(config, context.surroundings, context.stop.soft);
+  leaveWithoutRedis(app, context);
   try {
     await startMetricsServer(config, app.metrics, app.defer, context.terminal.message);
     return name === null

@@ -10,6 +10,7 @@ import type { Context } from "./context.js";
 import { tellDryRun } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
+import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { addRunOptions, batchTerms, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
 
 /** How often somebody who waits for workers is told so. */
@@ -32,6 +33,7 @@ async function enqueue(names: readonly string[], options: RunOptions, context: C
   const name = options.batch ?? defaultBatchName(opened.sources, providers);
   const terms = batchTerms(options, config, providers);
   const app = await openApp(config, surroundings, stop.soft);
+  leaveWithoutRedis(app, { stop, terminal });
   try {
     if (!(await app.presence.acquire(`batch:${name}`))) {
       throw new UsageError(`batch ${name}: another run of it is live; wait for it, or name another --batch`);

@@ -16,6 +16,7 @@ import { checkAccounts, countFailures, type Summary, summarize, writeSummary } f
 import type { Context } from "./context.js";
 import { tellDryRun } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
+import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { createProgress } from "./progress.js";
 import {
   addRunOptions,
@@ -48,6 +49,7 @@ export async function run(names: readonly string[], options: RunOptions, context
   const name = options.batch ?? defaultBatchName(sources.sources, providers);
   const terms = batchTerms(options, config, providers);
   const app = await openApp(config, context.surroundings, context.stop.soft);
+  leaveWithoutRedis(app, context);
   try {
     await startMetricsServer(app.config, app.metrics, app.defer, context.terminal.message);
     announce(app, name, providers, context);

@@ -6,6 +6,7 @@ import { PROVIDER_NAMES } from "../domain/answer.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
+import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { addRunOptions, applyRunOptions, namedProviders, type RunOptions } from "./run-options.js";
 
 export function addWorker(program: Command, context: Context, exit: (code: number) => void): void {
@@ -20,6 +21,7 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
   const providers = named ? namedProviders(options.provider, asConfigured) : [];
   const config = applyRunOptions(asConfigured, options, providers.length === 0 ? PROVIDER_NAMES : providers);
   const app = await openApp(config, surroundings, stop.soft);
+  leaveWithoutRedis(app, { stop, terminal });
   try {
     await startMetricsServer(config, app.metrics, app.defer, terminal.message);
     const working = await startWorking(app, { providers, concurrency: options.concurrency ?? null, stop });

@@ -17,6 +17,8 @@ export interface HealthReport {
 export interface RedisHealth {
   /** To be told of each error of the connection, and of each refusal. */
   note(error: Error): void;
+  /** Nothing can be read or stored at present. */
+  isAway(): boolean;
   /** Redis has just come back: other processes may not have found it again yet. */
   isSettling(): boolean;
   close(): void;
@@ -58,6 +60,7 @@ export function watchHealth(redis: Pick<Redis, "set">, probe: string, report: He
         () => {},
       );
     },
+    isAway: () => trouble !== null,
     isSettling: () => trouble !== null || performance.now() - backAtMs < SETTLING_MS,
     close: stopTelling,
   };

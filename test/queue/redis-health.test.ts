@@ -53,7 +53,7 @@ describe("health", () => {
     expect(health.isSettling()).toBe(false);
     health.note(systemError("ECONNREFUSED"));
     health.note(systemError("ECONNREFUSED"));
-    expect(health.isSettling()).toBe(true);
+    expect([health.isSettling(), health.isAway()]).toEqual([true, true]);
     await vi.advanceTimersByTimeAsync(29_000);
     health.note(replyError("OOM command not allowed"));
     await vi.advanceTimersByTimeAsync(1000);
@@ -64,7 +64,7 @@ describe("health", () => {
       expect.stringMatching(/^Redis is full.* 30000$/),
       30_000,
     ]);
-    expect(health.isSettling()).toBe(true);
+    expect([health.isSettling(), health.isAway()]).toEqual([true, false]);
     await vi.advanceTimersByTimeAsync(2000);
     expect(health.isSettling()).toBe(false);
   });

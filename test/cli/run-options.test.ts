@@ -181,6 +181,14 @@ describe("the terms of a batch", () => {
     expect(terms("--budget 5", {}, "local")).toEqual({ prices: {}, budget: 5_000_000 });
   });
 
+  test.each([
+    ["--window 22-6", "--window 22-6: takes hours such as 22:00-06:00"],
+    ["--window 22:00-06:00 --tz Mars/Olympus", "--tz Mars/Olympus: there is no such time zone"],
+  ])("%s is refused", (line, message) => {
+    expect(() => terms(line)).toThrow(UsageError);
+    expect(() => terms(line)).toThrow(message);
+  });
+
   test.each(["--max-calls -1", "--max-calls 1.5", "--max-calls many", "--budget -5", "--budget 1e3", "--budget 5EUR"])(
     "%s is refused",
     (line) => expect(() => terms(line)).toThrow(/argument '.*' is invalid/),

@@ -149,8 +149,8 @@ async function watch(
     const paces = options.providers.map((name) => ({ name, state: working.pace(name)?.state() ?? null }));
     for (const { name, state } of paces) if (state !== null) app.metrics.setPace(name, state);
     const allowedRate = paces[0]?.state?.rate ?? null;
-    const opensAtMs = opensAt(batch.window, Date.now());
-    const closedUntilMs = isOpen(batch.window, Date.now()) ? null : opensAtMs;
+    const nowMs = Date.now();
+    const closedUntilMs = isOpen(batch.window, nowMs) ? null : opensAt(batch.window, nowMs);
     options.onProgress({ counts, feed: feeding.progress(), allowedRate, closedUntilMs, window: batch.window });
     app.metrics.setBatch(counts);
     if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
@@ -158,7 +158,7 @@ async function watch(
     if (stopped !== null) return { kind: "provider-stopped", error: stopped };
     await wakeSleepers(counts);
     if ((counts.fed || feeding.progress().waiting) && (await isBudgetSpent(counts))) return { kind: "budget-spent" };
-    const unavailable = health();
+    const unavailable = health(closedUntilMs !== null);
     if (unavailable !== null) return { kind: "provider-unavailable", error: unavailable };
     const isIdle =
       counts.fed && (await app.images.unfinished()) + (await app.outcomes.unread(options.destination)) === 0;
@@ -183,7 +183,7 @@ function stoppedBy(providers: readonly ProviderName[], working: Working): Cardba
 const TROUBLE: ReadonlySet<ErrorCode> = new Set(["provider-unavailable", "provider-timeout", "provider-connection"]);
 
 /** Tells when no call has worked for longer than patience allows. */
-function watchHealth(app: App, patienceMs: number): () => CardbatchError | null {
+function watchHealth(app: App, patienceMs: number): (isClosed: boolean) => CardbatchError | null {
   let troubleSince: number | null = null;
   let code: ErrorCode = "provider-unavailable";
   app.onEvent((event) => {
@@ -193,7 +193,9 @@ function watchHealth(app: App, patienceMs: number): () => CardbatchError | null 
       code = event.code;
     }
   });
-  return () => {
+  return (isClosed) => {
+    // While nothing is called, nobody's patience is tried.
+    if (isClosed) troubleSince = null;
     if (troubleSince === null || performance.now() - troubleSince < patienceMs) return null;
     return new ProviderError(code, "no call has worked for longer than --patience allows");
   };

@@ -1,7 +1,7 @@
 import type { ProviderName } from "../domain/answer.js";
 import type { Keys } from "./keys.js";
 import { TOLD_KEPT_MS } from "./pace.js";
-import { OVERRIDE } from "./pace-scripts.js";
+import { OVERRIDE } from "./pace-scripts/agree.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /**

@@ -1,7 +1,9 @@
 import { type ErrorCode, isErrorCode, ProviderError } from "../domain/errors.js";
 import type { CallLimits, CallReport, Pace, PaceChange, PaceState, PaceWait, Slot } from "../domain/pace.js";
 import type { Keys } from "./keys.js";
-import { AGREE, REPORT, TAKE } from "./pace-scripts.js";
+import { AGREE } from "./pace-scripts/agree.js";
+import { REPORT } from "./pace-scripts/report.js";
+import { TAKE } from "./pace-scripts/take.js";
 import { loadScript, type Redis } from "./redis.js";
 import { createTurns, type TurnReply } from "./turns.js";
 

@@ -1,6 +1,8 @@
 import type { CallLimits } from "../../src/domain/pace.js";
 import type { Keys } from "../../src/queue/keys.js";
-import { AGREE, OVERRIDE, REPORT, TAKE } from "../../src/queue/pace-scripts.js";
+import { AGREE, OVERRIDE } from "../../src/queue/pace-scripts/agree.js";
+import { REPORT } from "../../src/queue/pace-scripts/report.js";
+import { TAKE } from "../../src/queue/pace-scripts/take.js";
 import { loadScript, type Redis } from "../../src/queue/redis.js";
 
 export type VendorAnswer = "ok" | "throttled" | "failed";

@@ -41,7 +41,7 @@ export interface Outcomes {
 
 export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outcomes {
   const queues = new Map<string, Queue>();
-  const known = new Map<string, { atMs: number; full: boolean }>();
+  const known = new Map<string, { readonly atMs: number; readonly full: Promise<boolean> }>();
   const markPublished = loadScript(redis, MARK_PUBLISHED);
 
   const queue = (stream: OutcomeStream, destination: string | null) => {
@@ -72,12 +72,14 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
       const names = [keys.batch(record.batch), keys.requests(record.batch, record.request)];
       await markPublished(...names, record.request, generation, imagePart(record.image.key));
     },
-    isFull: async (destination) => {
+    isFull: (destination) => {
       const name = destination ?? "";
       const last = known.get(name);
       if (last !== undefined && Date.now() - last.atMs < COUNT_KEPT_MS) return last.full;
-      const full = (await countUnread(destination)) > backlog;
+      // Those who ask while it is counted wait for this count instead of counting, too.
+      const full = countUnread(destination).then((unread) => unread > backlog);
       known.set(name, { atMs: Date.now(), full });
+      full.catch(() => known.delete(name));
       return full;
     },
     unread: countUnread,

@@ -263,6 +263,31 @@ describe("a worker", () => {
     expect(place.events.filter(({ type }) => type === "job-started")).toHaveLength(2);
   });
 
+  test("goes on with what was begun before it begins with more", async () => {
+    const place = openPlace();
+    const state = { attempts: 1, calls: 0, met: {} };
+    const error = new ProviderError("provider-throttled", "429");
+    for (const name of ["a", "b", "c"]) await add(place, name);
+    let isFirst = true;
+    place.start(
+      async (...args) => {
+        if (isFirst) {
+          isFirst = false;
+          return { kind: "again", error, delayMs: 0, state };
+        }
+        // Time enough to come back behind everything.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return accepts(...args);
+      },
+      {},
+      1,
+    );
+    await isEmpty(place);
+    const order = place.seen.map(({ job }) => nameOf(job));
+    expect(order).toHaveLength(4);
+    expect(order.lastIndexOf("a")).toBeLessThan(order.indexOf("c"));
+  });
+
   test("takes interactive requests first", async () => {
     const place = openPlace();
     for (const name of ["b1", "b2", "b3"]) await add(place, name);

@@ -33,10 +33,10 @@ describe("a process", () => {
     await two.close();
   });
 
-  test("that dies without a word is gone within 8 s", async () => {
+  test("that dies without a word is gone within 6 s", async () => {
     const presence = await openPresence(redis, keys);
     expect(await redis.pttl(keys.owner(presence.id))).toBeGreaterThan(0);
-    expect(await redis.pttl(keys.owner(presence.id))).toBeLessThanOrEqual(8000);
+    expect(await redis.pttl(keys.owner(presence.id))).toBeLessThanOrEqual(6000);
     await presence.close();
   });
 });
@@ -50,6 +50,17 @@ describe("a lease", () => {
     expect(await two.acquire("batch:b")).toBe(true);
     await one.close();
     expect(await two.acquire("batch:a")).toBe(true);
+    await two.close();
+  });
+
+  test("that ran out while Redis was away is taken again, unless somebody has it by now", async () => {
+    const [one, two] = [await openPresence(redis, keys), await openPresence(connect(), keys)];
+    for (const what of ["batch:kept", "batch:gone"]) expect(await one.acquire(what)).toBe(true);
+    await redis.del(keys.lease("batch:kept"), keys.lease("batch:gone"));
+    expect(await two.acquire("batch:gone")).toBe(true);
+    await expect.poll(() => redis.get(keys.lease("batch:kept"))).toBe(one.id);
+    expect(await redis.get(keys.lease("batch:gone"))).toBe(two.id);
+    await one.close();
     await two.close();
   });
 

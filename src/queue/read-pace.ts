@@ -60,7 +60,7 @@ async function readPace(redis: Redis, name: string, nowUs: number): Promise<Pace
     estimate: state.estimate === undefined ? null : Number(state.estimate),
     told: Object.entries(told).flatMap(([process, text]) => readTold(process, text, nowUs)),
     heldUntil: isHeld ? new Date(holdUs / 1000) : null,
-    breaker: isOpen ? "open" : state.probing === "1" ? "probing" : "closed",
+    breaker: isOpen ? "open" : !isHeld && state.probing === "1" ? "probing" : "closed",
     because: stopped ? (state.stopped ?? null) : isOpen ? (state.why ?? null) : null,
     stopped,
   };

@@ -64,7 +64,7 @@ const FOUND = {
   exact: true,
 };
 
-it("tells what a run would do, and does nothing", { timeout: 120_000 }, async () => {
+it("tells what a run would do, and does nothing", { timeout: 300_000 }, async () => {
   const first = await dry("--batch", "one", "--max-calls", "12", "--budget", "0.5");
   expect(first).toMatchObject({ ...FOUND, done: 0, answered: 0, calls: IMAGES, callsLeft: 12, budgetLeft: 0.5 });
   expect(first.cost).toBeCloseTo(IMAGES * 0.03);

@@ -76,7 +76,7 @@ const DAMAGES: Record<string, { damage: () => Promise<unknown>; differences: obj
   },
 };
 
-it.each(Object.entries(DAMAGES))("repairs %s", { timeout: 120_000 }, async (_, { damage, differences }) => {
+it.each(Object.entries(DAMAGES))("repairs %s", { timeout: 300_000 }, async (_, { damage, differences }) => {
   await damage();
   expect(await reconcile()).toMatchObject({ code: 1, differences });
   expect(await reconcile("--repair")).toMatchObject({ code: 0, differences: {}, repaired: differences });
@@ -84,7 +84,7 @@ it.each(Object.entries(DAMAGES))("repairs %s", { timeout: 120_000 }, async (_, {
   whole = await readFile(lines(), "utf8");
 });
 
-it("enqueues what was never found, and says what it did", { timeout: 120_000 }, async () => {
+it("enqueues what was never found, and says what it did", { timeout: 300_000 }, async () => {
   await drawArchive(place.path("archive"), 2, IMAGES);
   const { code, stderr } = await place.run(["reconcile", ...args], env);
   expect(code).toBe(1);

@@ -35,7 +35,7 @@ async function names(): Promise<string[]> {
   return found.flat();
 }
 
-it("tells how everything stands, and changes nothing", { timeout: 120_000 }, async () => {
+it("tells how everything stands, and changes nothing", { timeout: 300_000 }, async () => {
   const empty = await place.run(["status"], env);
   expect(empty.code, empty.stderr).toBe(0);
   expect(empty.stdout).toContain("none has been called");

@@ -32,8 +32,8 @@ const ROWS = [
 const SCALES = {
   quick: {
     rounds: 1,
-    images: 800,
-    fewImages: 50,
+    images: 1200,
+    fewImages: 400,
     resizes: 7,
     waitingJobs: 1000,
     paceSeconds: 10,
@@ -44,8 +44,8 @@ const SCALES = {
   },
   full: {
     rounds: 3,
-    images: 3200,
-    fewImages: 100,
+    images: 4000,
+    fewImages: 1000,
     resizes: 15,
     waitingJobs: 10_000,
     paceSeconds: 60,
@@ -56,8 +56,8 @@ const SCALES = {
   },
   long: {
     rounds: 5,
-    images: 6400,
-    fewImages: 100,
+    images: 8000,
+    fewImages: 1000,
     resizes: 31,
     waitingJobs: 10_000,
     paceSeconds: 60,

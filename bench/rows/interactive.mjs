@@ -45,7 +45,7 @@ export const interactiveRow = {
 
 /** @returns seconds from a request to its call at the vendor */
 async function ask(place, emulator, folder) {
-  const queue = new Queue("card-images", { connection: place.redis, prefix: "{cardbatch}" });
+  const queue = new Queue("card-images", { connection: place.redis, prefix: "{cardbatch}", skipMetasUpdate: true });
   const all = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".jpg"));
   const names = all.sort().slice(-REQUESTS);
   const asked = [];

@@ -28,7 +28,7 @@ export function runRow(name, { latencyMs, concurrency, goal }) {
   };
 }
 
-/** CPU time an image, its share of starting and ending the command left out. */
+/** CPU time an image, with what a short run takes left out: starting, warming up, ending. */
 export const cpuRow = {
   name: "cpu",
   what: "CPU per image of run, Redis included",

@@ -80,7 +80,7 @@ describe("one archive, several processes", () => {
     }
   });
 
-  it("lets only one run of a batch live, and only one write a folder", async () => {
+  it("lets only one run of a batch live, and only one write a folder or a destination's outcomes", async () => {
     await drawArchiveOf(["busy"]);
     const args = (out: string, batch: string) => [
       "run",
@@ -104,6 +104,9 @@ describe("one archive, several processes", () => {
     const sameFolder = await place.run(args("out-busy", "busy-too"), env);
     expect(sameFolder).toMatchObject({ code: 2 });
     expect(sameFolder.stderr).toContain("another process is writing there");
+    const sameDestination = await place.run([...args("out-third", "busy-three"), "--destination", "busy"], env);
+    expect(sameDestination).toMatchObject({ code: 2 });
+    expect(sameDestination.stderr).toContain("another process writes its outcomes");
     first.kill("SIGINT");
     expect((await first.done).code).toBe(130);
   });

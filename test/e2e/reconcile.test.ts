@@ -97,7 +97,7 @@ it("enqueues what was never found, and says what it did", { timeout: 300_000 }, 
   expect(await reconcile()).toMatchObject({ code: 0, differences: {}, found: IMAGES + 2 });
 });
 
-it("knows no batch that there is not", async () => {
+it("knows no batch that there is not", { timeout: 120_000 }, async () => {
   const { code, stderr } = await place.run(["reconcile", "--batch", "nobody", "--out", "nowhere"], env);
   expect(code).toBe(2);
   expect(stderr).toContain("Redis knows no such batch");

@@ -17,7 +17,7 @@ import {
 } from "../helpers/cli.js";
 import { drawPng } from "../helpers/png.js";
 import { seededRandom } from "../helpers/random.js";
-import { openTestRedis, type TestRedis } from "../helpers/redis.js";
+import { openTestRedis } from "../helpers/redis.js";
 
 const KILLS = Number(process.env.CARDBATCH_TEST_KILLS ?? (IS_LONG ? 300 : 18));
 const SEED = Number(process.env.CARDBATCH_TEST_SEED ?? 3);
@@ -37,10 +37,9 @@ const RECOVERED_MS = IS_LONG ? 10_000 : 15_000;
 const PLACES = FAILPOINTS.filter((place) => place !== "decoding");
 
 let place: Place;
-let redis: TestRedis;
 let emulator: RunningEmulator;
 
-redis = openTestRedis();
+const redis = openTestRedis();
 beforeAll(async () => {
   place = openPlace();
   await place.run(["keys", "init"]);
@@ -99,7 +98,7 @@ it("ends every request in one outcome, whoever dies where", { timeout: 3600_000 
   // One that lives, so that what is measured is how soon somebody else goes on, and not how soon processes start.
   workers.push(keepAlive(["worker", ...options], () => false));
   let rounds = 0;
-  let summaries = { calls: 0, uncertain: 0 };
+  const counted = { calls: 0, uncertain: 0 };
   while (rounds === 0 || (kills < KILLS && rounds < KILLS)) {
     const [archive, out, batch] = [`archive-${rounds}`, `out-${rounds}`, `round-${rounds}`];
     await drawArchive(place.path(archive), IMAGES, rounds * IMAGES);
@@ -111,10 +110,8 @@ it("ends every request in one outcome, whoever dies where", { timeout: 3600_000 
     expect(all.length).toBe(IMAGES);
     expect(new Set(all.map(({ request }) => request)).size).toBe(IMAGES);
     expect(summary).toMatchObject({ found: IMAGES, accepted: IMAGES, pending: 0, complete: true });
-    summaries = {
-      calls: summaries.calls + summary.calls,
-      uncertain: summaries.uncertain + summary.uncertainCalls,
-    };
+    counted.calls += summary.calls;
+    counted.uncertain += summary.uncertainCalls;
     rounds++;
   }
   isOver = true;
@@ -127,7 +124,7 @@ it("ends every request in one outcome, whoever dies where", { timeout: 3600_000 
   console.log(
     [
       `seed ${SEED}: ${kills} kills (${[...killedAt].map(([where, count]) => `${where} ${count}`).join(", ")}), ${rounds * IMAGES} images`,
-      `${extraCalls} extra calls, ${underWay.length} calls under way at kills, ${summaries.uncertain} counted as uncertain`,
+      `${extraCalls} extra calls, ${underWay.length} calls under way at kills, ${counted.uncertain} counted as uncertain`,
       `${orphans.length} jobs in work at kills, begun again after p50 ${recoveries[recoveries.length >> 1]} ms, p95 ${p95} ms`,
     ].join("\n  "),
   );
@@ -140,9 +137,9 @@ it("ends every request in one outcome, whoever dies where", { timeout: 3600_000 
   expect(tooOften).toEqual([]);
   expect(Object.keys(images).length).toBe(rounds * IMAGES);
   expect(extraCalls).toBeLessThanOrEqual(underWay.length);
-  expect(summaries.uncertain).toBe(underWay.length);
+  expect(counted.uncertain).toBe(underWay.length);
   // A call that was marked as sent and never went out is counted all the same: nobody can know.
-  expect(summaries.calls).toBe(rounds * IMAGES + underWay.length);
+  expect(counted.calls).toBe(rounds * IMAGES + underWay.length);
   expect(p95).toBeLessThanOrEqual(RECOVERED_MS);
   expect(kills).toBeGreaterThanOrEqual(KILLS);
   expect([...killedAt.keys()].sort()).toEqual([...PLACES].sort());

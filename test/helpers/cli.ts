@@ -41,8 +41,10 @@ export interface Place {
   close(): Promise<void>;
 }
 
-/** @param redisUrl null: the commands bring a Redis of their own
- * @param entry of the command line, by the place's folder */
+/**
+ * @param redisUrl null: the commands bring a Redis of their own
+ * @param entry the command line's file, by the place's folder
+ */
 export function openPlace(redisUrl: string | null = inject("redisUrl"), entry = (_folder: string) => ENTRY): Place {
   const folder = mkdtempSync(join(tmpdir(), "cardbatch-e2e-"));
   const env: Record<string, string> = {

@@ -40,7 +40,7 @@ test("what a killed worker had in its hands runs elsewhere within 10 s, however 
     child.stdout.on("data", (data) => {
       taken += String(data).split("\n").length - 1;
     });
-    await expect.poll(() => taken, { timeout: 10_000, interval: 50 }).toBe(names.length);
+    await expect.poll(() => taken, { timeout: 40_000, interval: 50 }).toBe(names.length);
     child.kill("SIGKILL");
     await once(child, "exit");
   }
@@ -66,4 +66,4 @@ test("what a killed worker had in its hands runs elsewhere within 10 s, however 
   await worker.close();
   await images.close();
   await outcomes.close();
-}, 40_000);
+}, 120_000);

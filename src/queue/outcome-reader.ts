@@ -68,15 +68,11 @@ export function createOutcomeReader(
   const closing = new AbortController();
   const pause = (ms: number) => sleep(ms, undefined, { signal: closing.signal }).catch(() => {});
   const readGroup = async () => (await Promise.all(streams.map((read) => read()))).flat();
-  const closed = new Promise<never[]>((resolve) => {
-    closing.signal.addEventListener("abort", () => resolve([]), { once: true });
-  });
-
   const readOn = async () => {
     while (!closing.signal.aborted) {
       try {
         // Nothing is lost with a read that Redis is too far away to answer.
-        const group = await Promise.race([readGroup(), closed]);
+        const group = await unlessAborted(readGroup(), [], closing.signal);
         if (group.length > 0) await record(group);
         if (group.length < OUTCOMES_AT_A_TIME) await pause(LOOK_MS);
       } catch {
@@ -92,6 +88,15 @@ export function createOutcomeReader(
       await reading;
     },
   };
+}
+
+/** What comes of `reading`, or `otherwise` once the signal fires. (A race with one lasting promise would keep every result.) */
+function unlessAborted<T>(reading: Promise<T>, otherwise: T, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(otherwise);
+    signal.addEventListener("abort", stop, { once: true });
+    reading.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 function openStream(

@@ -3,10 +3,10 @@ import { Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { Agent, request } from "undici";
 
-const { redisUrl, queue, endpoint, path, headers, rate, concurrency } = JSON.parse(process.argv[2]);
+const { redisUrl, queue, endpoint, path, headers, image, rate, concurrency } = JSON.parse(process.argv[2]);
 const connection = new Redis(redisUrl, { maxRetriesPerRequest: null });
 const dispatcher = new Agent({ connections: concurrency });
-const body = Buffer.from('{"image":"bm9uZQ=="}');
+const body = Buffer.from(JSON.stringify({ image }));
 const worker = new Worker(
   queue,
   async () => {

@@ -16,7 +16,7 @@ export interface ChosenNumber {
   /** How much more log-probability it has than the next best text; negative when it was not the reader's first. */
   readonly margin: number;
   readonly luhn: boolean;
-  /** It is as long as its issuer's numbers are known to be, or its network's where no issuer is known. */
+  /** It is as long as its issuer's numbers are known to be, or its network's; of an unknown prefix, as cards usually are. */
   readonly lengthFits: boolean;
 }
 
@@ -53,5 +53,6 @@ function plausibility(digits: string): number {
 function lengthFits(digits: string): boolean {
   const prefix = digits.slice(0, 10);
   const known = findIssuer(prefix, digits.length) ?? findNetwork(prefix, digits.length);
-  return known?.lengthMatches ?? USUAL_LENGTHS.has(digits.length);
+  // ISO/IEC 7812 leaves 0 and 1 to others than banks.
+  return known?.lengthMatches ?? (/^[2-9]/.test(digits) && USUAL_LENGTHS.has(digits.length));
 }

@@ -8,7 +8,7 @@ import { chooseNumber } from "./choose.js";
 import { confidenceOf, discounted, type Features } from "./confidence.js";
 import { type CardMonth, chooseMonth } from "./dates.js";
 import { beamSearch, DIGITS, readPlainly } from "./decode.js";
-import { type CardPlace, locateCards } from "./locate.js";
+import { type CardPlace, locateCards, wholePicture } from "./locate.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
 import { type DateLine, lookClosely, type PlacedLine, reversed } from "./rectify.js";
@@ -47,14 +47,21 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   const picture = await decodePicture(bytes);
   const places = await locateCards(models.locator, picture);
   const cards = await readPlaces(models, picture, places);
-  if (cards.some(({ number }) => number !== null)) return { cards };
+  if (surest(cards) >= DOUBT) return { cards };
+  const whole = await readPlaces(models, picture, [wholePicture(picture, places[0]?.angle ?? 0)]);
+  if (surest(whole) > surest(cards)) return { cards: whole };
+  if (surest(cards) > 0) return { cards };
   // Nothing reads this way: the first look may have taken a side for the top.
   for (const turn of SIDEWAYS) {
     const turned = places.map((place) => ({ ...place, angle: place.angle + turn }));
     const others = await readPlaces(models, picture, turned);
-    if (others.some(({ number }) => number !== null)) return { cards: others };
+    if (surest(others) > 0) return { cards: others };
   }
   return { cards };
+}
+
+function surest(cards: readonly ReadCard[]): number {
+  return Math.max(0, ...cards.map(({ number }) => number?.confidence ?? 0));
 }
 
 /** The cards at these places; left out is where neither a number is nor clearly a card. */

@@ -52,6 +52,18 @@ export async function locateCards(locator: Net, picture: Picture): Promise<CardP
   return places.slice(0, MOST_CARDS);
 }
 
+/** The picture as one card: archives hold many that are cut to the card's edges, and the first look may see half of such a one. */
+export function wholePicture({ levels: [full] }: Picture, angle: number): CardPlace {
+  const { width = 0, height = 0 } = full ?? {};
+  const corner = (x: number, y: number): Point => ({ x: x * width, y: y * height });
+  return {
+    center: corner(0.5, 0.5),
+    angle,
+    outline: [corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1)],
+    lineLength: null,
+  };
+}
+
 async function drawMaps(locator: Net, picture: Picture): Promise<Maps> {
   const [full] = picture.levels;
   if (full === undefined) throw new Error("a picture without pixels");

@@ -7,7 +7,7 @@ import { warpInto } from "./warp.js";
 
 const HEIGHT = 32;
 const SHARE = 0.72;
-const SIDE = 0.5;
+const SIDE = 0.7;
 const NUMBER_WIDTH = 384;
 const DATE_WIDTH = 112;
 

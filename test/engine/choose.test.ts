@@ -30,6 +30,7 @@ describe("chooseNumber", () => {
     ["340000000000009", true],
     ["9400000000000008", true],
     ["94000000000008", false],
+    ["1101011990030700", false],
   ])("knows whether %s is as long as such numbers are: %s", (text, lengthFits) => {
     expect(chooseNumber([{ text, logMass: 0 }])).toMatchObject({ digits: text, lengthFits });
   });

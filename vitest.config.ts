@@ -7,8 +7,9 @@ export default defineConfig(({ mode }) => ({
     globalSetup: "test/global-setup.ts",
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Generous: a busy machine is no fault of the code.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 5000 } },
   },
 }));

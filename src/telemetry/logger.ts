@@ -109,13 +109,16 @@ function roundedFigures(facts: object): object {
 function logPaceChange(logger: Logger, provider: string, change: NonNullable<PaceChange>): void {
   switch (change.kind) {
     case "lowered":
-      return logger.debug({ provider, ...change }, "the vendor asked for a slower pace");
+      logger.debug({ provider, ...change }, "the vendor asked for a slower pace");
+      break;
     case "breaker-opened":
-      return logger.warn(
+      logger.warn(
         { provider, ...change },
         `${provider} answers nobody (${change.code}); one call at a time looks whether it is back`,
       );
+      break;
     case "breaker-closed":
-      return logger.info({ provider, ...change }, `${provider} answers again`);
+      logger.info({ provider, ...change }, `${provider} answers again`);
+      break;
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type AnswerKey, answerKey, type StoredAnswer } from "../domain/answer.js";
 import type { Dispatched, Dispatcher, PageToRead, StopSignals } from "../domain/dispatcher.js";
 import { CancelledError, CardbatchError, OUTAGE_CODES, ProviderError } from "../domain/errors.js";
@@ -9,6 +8,7 @@ import type { EncodedCall, OcrProvider } from "../domain/provider.js";
 import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
 import { createCredentialRenewal } from "./credentials.js";
 import { createFirstCallGate } from "./first-call-gate.js";
+import { createSpacing } from "./spacing.js";
 
 /** A provider that somebody has to do something about is looked at again after this. */
 const STOPPED_MS = 3600_000;
@@ -37,6 +37,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   const { ledger } = deps;
   const gate = createFirstCallGate();
   const credentials = createCredentialRenewal(provider);
+  const spacing = createSpacing();
   let stopped: { readonly error: ProviderError; readonly untilMs: number } | null = null;
 
   const dispatch = async (page: PageToRead, stop: StopSignals): Promise<Dispatched> => {
@@ -128,7 +129,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       if (departure.kind !== "go") await report(slot, { kind: "void" });
       switch (departure.kind) {
         case "go":
-          if (departure.waitMs > 0) await sleep(Math.ceil(departure.waitMs));
+          await spacing(slot, departure.waitMs);
           deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
           return slot;
         case "spent":

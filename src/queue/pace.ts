@@ -12,6 +12,8 @@ export const TOLD_KEPT_MS = 10_000;
 const BEAT_MS = 2000;
 /** Nobody waits in line for longer than this: his job goes back, and those of other providers come first. */
 const LONGEST_WAIT_MS = 6000;
+/** A call that comes late brings the next one nearer by a quarter of the interval at the most. */
+const JITTER_SHARE = 0.75;
 /** A slot lasts longer than its call. */
 const LEASE_MARGIN_MS = 5000;
 
@@ -81,7 +83,13 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
         kind: "slots",
         slots: times.map((time) => {
           const atUs = Number(time);
-          const slot: Slot = { atUs, intervalUs, toleranceUs: burst * intervalUs, epoch, isProbe: isProbe === 1 };
+          const slot: Slot = {
+            atUs,
+            intervalUs,
+            toleranceUs: Math.max(burst - JITTER_SHARE, 0) * intervalUs,
+            epoch,
+            isProbe: isProbe === 1,
+          };
           return { slot, inMs: Math.max(atUs - nowUs, 0) / 1000 };
         }),
       };

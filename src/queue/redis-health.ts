@@ -3,8 +3,8 @@ import { describeTrouble } from "./redis-trouble.js";
 
 /** While it lasts, trouble is told of this often. */
 const AGAIN_MS = 30_000;
-/** A server that is back and whose clients are not all back yet: each needs up to a second. */
-const SETTLING_MS = 3000;
+/** A server that is back and whose clients are not all back yet: each needs up to a second, and a busy one longer. */
+const SETTLING_MS = 5000;
 
 export interface HealthReport {
   /** What is wrong, for people; it has been for so long. */

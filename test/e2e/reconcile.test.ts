@@ -56,8 +56,11 @@ const LINES = () => whole.split("\n").filter((line) => line !== "");
 const DAMAGES: Record<string, { damage: () => Promise<unknown>; differences: object }> = {
   "a line that is gone, one that is there twice and figures that are wrong": {
     damage: async () => {
-      const [first, , ...rest] = LINES();
-      await writeFile(lines(), `${[first, first, ...rest].join("\n")}\n`);
+      // As long as it was: what lies beyond the committed length does not count.
+      const all = LINES();
+      const [twice = "", gone = ""] =
+        all.flatMap((a) => all.flatMap((b) => (a < b && a.length === b.length ? [[a, b]] : [])))[0] ?? [];
+      await writeFile(lines(), `${all.map((line) => (line === gone ? twice : line)).join("\n")}\n`);
       await redis.hincrby(`${place.env.CARDBATCH_PREFIX}:batch:b`, "found", 3);
     },
     differences: {

@@ -167,7 +167,8 @@ describe.sequential("goes on by itself when", () => {
       calls: totals.calls,
       uncertainCalls: 0,
     });
-    expect(totals.calls).toBe(IMAGES);
+    // Who is too busy to say in time that he is alive may be taken for dead, with what he has under way.
+    expect(totals.calls - IMAGES).toBeLessThanOrEqual(CONCURRENCY);
   });
 });
 

@@ -65,7 +65,7 @@ describe("health", () => {
       30_000,
     ]);
     expect([health.isSettling(), health.isAway()]).toEqual([true, false]);
-    await vi.advanceTimersByTimeAsync(2000);
+    await vi.advanceTimersByTimeAsync(4000);
     expect(health.isSettling()).toBe(false);
   });
 });

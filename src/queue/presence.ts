@@ -4,8 +4,8 @@ import { hostname } from "node:os";
 import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
 
-/** A process that dies without a word is known dead after this long. */
-const PRESENCE_MS = 6000;
+/** A process that dies without a word is known dead after this long; one that a busy machine lets wait is not, until then. */
+const PRESENCE_MS = 8000;
 const BEAT_MS = 1500;
 
 /** What ran out while Redis was away and nobody else has taken is taken again. */

@@ -31,9 +31,9 @@ const LATENCY_MS = 60;
 const MOST_PASSED = 6;
 const LOOK_MS = 100;
 /** A machine that does much else is slow to start processes, and a short form has few deaths to choose from. */
-const RECOVERED_MS = IS_LONG ? 10_000 : 15_000;
+const RECOVERED_MS = IS_LONG ? 10_000 : 30_000;
 
-const MOST_TAKEN_FOR_DEAD = IS_LONG ? 3 : 0;
+const MOST_TAKEN_FOR_DEAD = IS_LONG ? 3 : 2;
 
 /** Only what must be decoded is; those pictures are sent as they are. */
 const PLACES = FAILPOINTS.filter((place) => place !== "decoding");

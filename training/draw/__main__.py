@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .layout import plan_card
+from .layout import plan_blank, plan_card
 from .numbers import issuer_of
 from .scene import KIND_WEIGHTS, KINDS, Scene, draw_scene, picture_size
 from .seeds import PURPOSES, stream
@@ -90,6 +90,14 @@ def draw_picture(rng: np.random.Generator, holdout: bool, hard: tuple[float, flo
     return draw_scene(rng, w, h, kind, holdout, level, any_roll=0.25, plan=plan, least_px=LEAST_DIGIT_PX)
 
 
+def draw_bare(rng: np.random.Generator) -> Scene:
+    """A picture in which there is no number to read: blank sides of cards, documents, tables."""
+    blank = rng.random() < 0.4
+    plan = plan_blank(rng) if blank else plan_card(rng)
+    kind = "photo" if blank else "none"
+    return draw_scene(rng, *picture_size(rng, plan, kind), kind, plan=plan, any_roll=0.3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.draw")
     parser.add_argument("--seed", type=int, required=True)
@@ -99,6 +107,7 @@ def main() -> None:
     parser.add_argument("--holdout", action="store_true", help="only layouts, faces and strokes that training never sees")
     parser.add_argument("--degraded", action="store_true", help="bad light, blur and resolution throughout")
     parser.add_argument("--every-kind", action="store_true", help="also pictures of several cards and of none")
+    parser.add_argument("--bare", action="store_true", help="only pictures without a number")
     parser.add_argument("--purpose", choices=sorted(PURPOSES), default="draw")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -109,7 +118,8 @@ def main() -> None:
         writer.writeheader()
         for index in range(args.first, args.first + args.count):
             rng = stream(args.purpose, args.seed, index)
-            scene = draw_picture(rng, args.holdout, (0.35, 1.0) if args.degraded else None, not args.every_kind)
+            hard = (0.35, 1.0) if args.degraded else None
+            scene = draw_bare(rng) if args.bare else draw_picture(rng, args.holdout, hard, not args.every_kind)
             name = f"{index:05d}.jpg"
             cv2.imwrite(str(out / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
             writer.writerow(truth_row(name, 0, scene) | strata(scene))

@@ -18,32 +18,41 @@ import {
   uncertainField,
 } from "./batch-hash.js";
 import { imageField, type Keys } from "./keys.js";
-import { FIRST_GENERATION, isDone, NEW_MARK, nextGeneration } from "./mark.js";
+import { FIRST_GENERATION, imagePart, isDone, NEW_MARK, nextGeneration } from "./mark.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /**
  * KEYS: batch, then a request bucket and an image bucket an entry.
- * ARGV: a generation of which only recorded outcomes are trusted ("" for none), then request and image field ("" for none)
- * an entry.
+ * ARGV: generation, what outcomes are trusted (`published` or `recorded`), then request, image field ("" for none) and image
+ * part an entry.
+ * The outcome of a file that was replaced does not stand any more: until the new one is recorded the batch is not complete.
  */
 const ADMIT = {
   name: "cardbatchAdmit",
   keys: "counted" as const,
   lua: `
     local marks, found = {}, 0
-    for i = 2, #ARGV, 2 do
+    local generation, trust = ARGV[1], ARGV[2]
+    for i = 3, #ARGV, 3 do
+      local request, field, image = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+      local at = 2 + (i - 3) / 3 * 2
       local mark = '${NEW_MARK}'
-      if redis.call('HSETNX', KEYS[i], ARGV[i], mark) == 1 then
+      if redis.call('HSETNX', KEYS[at], request, mark) == 1 then
         found = found + 1
       else
-        mark = redis.call('HGET', KEYS[i], ARGV[i])
-        if ARGV[1] ~= '' and string.sub(mark, 3, 3) == ARGV[1] and string.sub(mark, 2, 2) ~= ARGV[1] then
-          mark = string.sub(mark, 1, 2) .. '-' .. string.sub(mark, 4)
-          redis.call('HSET', KEYS[i], ARGV[i], mark)
+        mark = redis.call('HGET', KEYS[at], request)
+        local recorded, published, before = string.sub(mark, 2, 2), string.sub(mark, 3, 3), string.sub(mark, 4)
+        if field ~= '' and recorded == generation and before ~= image and before ~= '${imagePart(null)}' then
+          mark = string.sub(mark, 1, 1) .. '--' .. before
+          redis.call('HSET', KEYS[at], request, mark)
+          redis.call('HINCRBY', KEYS[1], 'recorded:' .. generation, -1)
+        elseif trust == 'recorded' and published == generation and recorded ~= generation then
+          mark = string.sub(mark, 1, 2) .. '-' .. before
+          redis.call('HSET', KEYS[at], request, mark)
         end
       end
       marks[#marks + 1] = mark
-      if ARGV[i + 1] ~= '' then redis.call('HSETNX', KEYS[i + 1], ARGV[i + 1], ARGV[i]) end
+      if field ~= '' then redis.call('HSETNX', KEYS[at + 1], field, request) end
     end
     if found > 0 then redis.call('HINCRBY', KEYS[1], 'found', found) end
     return marks`,
@@ -134,13 +143,14 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
       const values = pages.flatMap(({ request, imageKey, page }) => [
         request,
         imageKey === null ? "" : imageField(imageKey, page),
+        imagePart(imageKey),
       ]);
-      const distrusted = trust === "recorded" ? batch.generation : "";
       const marks = (await admit(
         1 + names.length,
         keys.batch(batch.name),
         ...names,
-        distrusted,
+        batch.generation,
+        trust,
         ...values,
       )) as string[];
       return pages.map(({ imageKey }, i) => !isDone(marks[i] ?? NEW_MARK, batch.generation, imageKey));

@@ -47,6 +47,27 @@ describe("a batch", () => {
     expect(await batches.counts("same")).toMatchObject({ stale: 0 });
   });
 
+  test("is not complete before a file that was replaced has been read again", async () => {
+    const batch = await open("replaced");
+    await batches.admit(batch, [page("replaced", "a")]);
+    const read = (image: string) => {
+      const of = { image: { key: imageKeyOf(image), source: "a", page: 0 } };
+      const outcome = { record: recordOf("replaced", "a", "accepted", of), generation: batch.generation };
+      return createRecorder(redis, keys, "sink-replaced").commit(null, [outcome]);
+    };
+    await read("a");
+    expect(await batches.admit(batch, [page("replaced", "a")])).toEqual([false]);
+    expect(await batches.counts("replaced")).toMatchObject({ stale: 0 });
+    const other = { ...page("replaced", "a"), imageKey: imageKeyOf("b") };
+    for (const time of ["at first", "again"]) {
+      expect(await batches.admit(batch, [other]), time).toEqual([true]);
+      expect(await batches.counts("replaced"), time).toMatchObject({ found: 1, pending: 0, stale: 1 });
+    }
+    await read("b");
+    expect(await batches.counts("replaced")).toMatchObject({ found: 1, stale: 0, outcomes: { accepted: 1 } });
+    expect(await batches.admit(batch, [other])).toEqual([false]);
+  });
+
   test.each([
     ["other thresholds", { thresholds: { ...THRESHOLDS, huawei: 0.5 } }],
     ["a further provider", { providers: ["huawei", "shiliuai"] as const }],

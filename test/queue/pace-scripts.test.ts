@@ -153,6 +153,19 @@ describe("a rate that the vendor lowers", () => {
     expect(fleet.rate()).toBeGreaterThan(2);
     expect(between(fleet, 0, 60).answered).toBeGreaterThan(2);
   });
+
+  test("a call that looks whether a pause is over and meets a fault is no outage", async () => {
+    const down = (_: number, before: readonly VirtualCall[]) =>
+      before.length === 5 ? "throttled" : before.length === 6 ? "failed" : always();
+    const fleet = await startFleet(redis, keys, {
+      account: account(),
+      limits: { perSecond: 20 },
+      ...{ retryAfterMs: 1000, concurrency: 1, vendor: down },
+    });
+    await fleet.runUntil(5000);
+    expect(fleet.calls.filter(({ isProbe }) => isProbe).length).toBe(1);
+    expect(fleet.changes.map(({ change }) => change)).toEqual(["lowered"]);
+  });
 });
 
 describe("the breaker", () => {

@@ -146,6 +146,11 @@ export const REPORT: RedisScript = {
     end
 
     -- A fault of the provider, or of the way to it.
+    if isProbeOut and not isOpen then
+      -- It was to be seen whether the pause is over: it is.
+      drop('probing', 'probe', 'probeUntil')
+      isProbeOut = false
+    end
     if num('failures') == 0 and not isOpen then 
       set('streak', num('streak') + 1)
       set('streakAt', at)

@@ -4,7 +4,7 @@ import type { App } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
 import type { Batch, BatchCounts, BatchTerms } from "../domain/batch.js";
 import type { StopSignals } from "../domain/dispatcher.js";
-import { type CardbatchError, type ErrorCode, ProviderError, UsageError } from "../domain/errors.js";
+import { type CardbatchError, type ErrorCode, OUTAGE_CODES, ProviderError, UsageError } from "../domain/errors.js";
 import { type CallWindow, isOpen, opensAt } from "../domain/window.js";
 import type { FeedProgress } from "../intake/feed.js";
 import { feedBatch, type OpenedSources } from "./feeding.js";
@@ -180,15 +180,13 @@ function stoppedBy(providers: readonly ProviderName[], working: Working): Cardba
   return errors.every((error) => error !== null) ? (errors[0] ?? null) : null;
 }
 
-const TROUBLE: ReadonlySet<ErrorCode> = new Set(["provider-unavailable", "provider-timeout", "provider-connection"]);
-
 /** Tells when no call has worked for longer than patience allows. */
 function watchHealth(app: App, patienceMs: number): (isClosed: boolean) => CardbatchError | null {
   let troubleSince: number | null = null;
   let code: ErrorCode = "provider-unavailable";
   app.onEvent((event) => {
-    if (event.type === "called" && !TROUBLE.has(event.result as ErrorCode)) troubleSince = null;
-    if (event.type === "put-back" && TROUBLE.has(event.code)) {
+    if (event.type === "called" && !OUTAGE_CODES.has(event.result as ErrorCode)) troubleSince = null;
+    if (event.type === "put-back" && OUTAGE_CODES.has(event.code)) {
       troubleSince ??= performance.now();
       code = event.code;
     }

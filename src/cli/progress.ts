@@ -1,5 +1,6 @@
 import type { RunProgress } from "../app/run-batch.js";
 import type { BatchCounts } from "../domain/batch.js";
+import { type ErrorCode, OUTAGE_CODES } from "../domain/errors.js";
 import type { CardbatchEvent } from "../domain/events.js";
 import { amountText } from "../domain/money.js";
 import type { PaceChange } from "../domain/pace.js";
@@ -152,9 +153,9 @@ function createWaiting(startedAtMs: number) {
     observe: (event: CardbatchEvent, atMs: number) => {
       if (event.type === "pace-changed") {
         pause = describeChange(event.provider, event.change, atMs);
-      } else if (event.type === "put-back" && TROUBLE.has(event.code)) {
+      } else if (event.type === "put-back" && OUTAGE_CODES.has(event.code)) {
         trouble = event.code;
-      } else if (event.type === "called" && !TROUBLE.has(event.result)) {
+      } else if (event.type === "called" && !OUTAGE_CODES.has(event.result as ErrorCode)) {
         trouble = null;
         lastAnswerMs = atMs;
       }
@@ -178,8 +179,6 @@ function describeChange(provider: string, change: NonNullable<PaceChange>, atMs:
       return null;
   }
 }
-
-const TROUBLE: ReadonlySet<string> = new Set(["provider-unavailable", "provider-timeout", "provider-connection"]);
 
 function clip(line: string, columns: number, first: (text: string) => string): string {
   const cut = line.length < columns ? line : `${line.slice(0, Math.max(columns - 2, 0))}…`;

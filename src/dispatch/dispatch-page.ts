@@ -3,7 +3,7 @@ import type { Dispatched, Dispatcher, PageToRead, StopSignals } from "../domain/
 import { CancelledError, CardbatchError, OUTAGE_CODES, ProviderError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
 import type { AnswerLedger, CallAccount, CallToSend, Departure, HeldPage } from "../domain/ledger.js";
-import type { CallReport, Pace, Slot } from "../domain/pace.js";
+import { type CallReport, heldTooLong, type Pace, type Slot } from "../domain/pace.js";
 import type { EncodedCall, OcrProvider } from "../domain/provider.js";
 import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
 import { createCredentialRenewal } from "./credentials.js";
@@ -12,8 +12,6 @@ import { createSpacing } from "./spacing.js";
 
 /** A provider that somebody has to do something about is looked at again after this. */
 const STOPPED_MS = 3600_000;
-/** Nobody prepares a page for a provider that takes no calls for longer than this. */
-const LONGEST_WAIT_MS = 6000;
 /** A call of a dead process is given this much longer than its timeout before somebody else may call. */
 const DEADLINE_MARGIN_MS = 2000;
 
@@ -193,11 +191,8 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
 
   const refuseWhenHeld = () => {
     const waiting = lane.pace?.state().waiting ?? null;
-    const waitMs = (waiting?.untilMs ?? 0) - Date.now();
-    if (waitMs < LONGEST_WAIT_MS) return;
-    throw new ProviderError("provider-held", `${provider.name} takes no calls for ${Math.ceil(waitMs / 1000)} s`, {
-      retryAfterMs: waitMs,
-    });
+    const held = heldTooLong(provider.name, (waiting?.untilMs ?? 0) - Date.now());
+    if (held !== null) throw held;
   };
 
   const noteStop = (error: unknown): unknown => {

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "./errors.js";
+import { type ErrorCode, ProviderError } from "./errors.js";
 
 /** What a vendor account allows. */
 export interface CallLimits {
@@ -78,4 +78,15 @@ export interface Pace {
   report(slot: Slot, report: CallReport): Promise<Reported>;
   state(): PaceState;
   close(): Promise<void>;
+}
+
+/** Nobody waits in line for longer than this: his job goes back, and those of other providers come first. */
+const LONGEST_WAIT_MS = 6000;
+
+/** The error that sends those away who would have to wait; null: it is not long. */
+export function heldTooLong(provider: string, waitMs: number): ProviderError | null {
+  if (waitMs <= LONGEST_WAIT_MS) return null;
+  return new ProviderError("provider-held", `${provider} takes no calls for ${Math.ceil(waitMs / 1000)} s`, {
+    retryAfterMs: waitMs,
+  });
 }

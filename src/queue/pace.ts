@@ -1,5 +1,14 @@
 import { type ErrorCode, isErrorCode, ProviderError } from "../domain/errors.js";
-import type { CallLimits, CallReport, Pace, PaceChange, PaceState, PaceWait, Slot } from "../domain/pace.js";
+import {
+  type CallLimits,
+  type CallReport,
+  heldTooLong,
+  type Pace,
+  type PaceChange,
+  type PaceState,
+  type PaceWait,
+  type Slot,
+} from "../domain/pace.js";
 import type { Keys } from "./keys.js";
 import { AGREE } from "./pace-scripts/agree.js";
 import { REPORT } from "./pace-scripts/report.js";
@@ -10,8 +19,6 @@ import { createTurns, type TurnReply } from "./turns.js";
 /** What a process was told counts for so long after it was last heard of. */
 export const TOLD_KEPT_MS = 10_000;
 const BEAT_MS = 2000;
-/** Nobody waits in line for longer than this: his job goes back, and those of other providers come first. */
-const LONGEST_WAIT_MS = 6000;
 /** A call that comes late brings the next one nearer by a quarter of the interval at the most. */
 const JITTER_SHARE = 0.75;
 /** A slot lasts longer than its call. */
@@ -95,8 +102,8 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
       };
     }
     if (kind === "stopped") return { kind: "refused", error: stoppedError(errorCode(code), waitMs) };
-    if (why !== null && waitMs > LONGEST_WAIT_MS) return { kind: "refused", error: heldError(provider, waitMs) };
-    return { kind: "later", waitMs };
+    const held = why === null ? null : heldTooLong(provider, waitMs);
+    return held === null ? { kind: "later", waitMs } : { kind: "refused", error: held };
   };
 
   const tell = async (slot: Slot, said: CallReport) => {
@@ -162,10 +169,4 @@ function readChange(change: string, ms: number, rate: number, said: CallReport):
 function stoppedError(code: ErrorCode | null, waitMs: number): ProviderError {
   const when = `it is looked at again in ${Math.ceil(waitMs / 60_000)} min`;
   return new ProviderError(code ?? "provider-permission", `another call found the account unusable; ${when}`);
-}
-
-function heldError(provider: string, waitMs: number): ProviderError {
-  return new ProviderError("provider-held", `${provider} takes no calls for ${Math.ceil(waitMs / 1000)} s`, {
-    retryAfterMs: waitMs,
-  });
 }

@@ -17,6 +17,7 @@ import { addRecognize } from "./recognize.js";
 import { addReconcile } from "./reconcile.js";
 import { addReveal } from "./reveal.js";
 import { addRun } from "./run.js";
+import { addServe } from "./serve.js";
 import { addStatus } from "./status.js";
 import { addWorker } from "./worker.js";
 
@@ -32,6 +33,7 @@ const COMMANDS = [
   addReconcile,
   addRecognize,
   addEvaluate,
+  addServe,
   addEmulate,
   addReveal,
   addKeys,

@@ -30,7 +30,7 @@ export interface ReadNumber extends EngineText {
 
 interface ReadDate extends EngineText {
   readonly month: CardMonth;
-  readonly kind: DateLine["kind"];
+  readonly line: DateLine;
   readonly features: Features;
 }
 
@@ -120,7 +120,10 @@ function featuresOf(
   };
 }
 
-/** The surest two dates, the earlier one as issue date; a single one is what the second look takes it for. */
+/**
+ * The surest two dates, the earlier one as issue date. A single one is the expiry date, which is what cards show when they
+ * show one, unless the second look saw that in another place, where nothing could be read.
+ */
 async function readDates(
   models: Models,
   picture: Picture,
@@ -134,7 +137,9 @@ async function readDates(
   const [first, second] = read.sort((a, b) => b.confidence - a.confidence);
   if (first === undefined) return { issueDate: null, expiryDate: null };
   if (second === undefined || second.month.ordinal === first.month.ordinal) {
-    return first.kind === "issue" ? { issueDate: first, expiryDate: null } : { issueDate: null, expiryDate: first };
+    const unread = lines.some(({ kind, quad }) => kind === "expiry" && quad !== first.line.quad);
+    const isIssue = first.line.kind === "issue" && unread;
+    return isIssue ? { issueDate: first, expiryDate: null } : { issueDate: null, expiryDate: first };
   }
   const inOrder = first.month.ordinal < second.month.ordinal;
   return inOrder ? { issueDate: first, expiryDate: second } : { issueDate: second, expiryDate: first };
@@ -147,7 +152,7 @@ async function readDate(models: Models, picture: Picture, line: DateLine): Promi
   const features = featuresOf(scores, chosen.month.text, { ...chosen, quality: line.quality });
   const confidence = confidenceOf(features, models.settings.date);
   const keypoints = inPage(picture, line.quad);
-  return { text: chosen.month.text, confidence, keypoints, month: chosen.month, kind: line.kind, features };
+  return { text: chosen.month.text, confidence, keypoints, month: chosen.month, line, features };
 }
 
 function inPage(picture: Picture, quad: Quad): Quad {

@@ -30,16 +30,44 @@ export function fitLine(map: CellMap, component: Component, direction: number): 
   const columns = columnsAlong(map, component, center, angle);
   const middle = regress(columns, (c) => c.moment / c.mass);
   const tall = regress(columns, (c) => c.mass);
-  const [left, right] = ends(columns.map(([u, c]) => [u, c.mass / Math.max(tall.at(u), 1e-3)]));
+  return lineAlong(columns, component, { center, angle, middle: middle.at, tall: tall.at });
+}
+
+/**
+ * The same for a line too short to tell its own direction, such as a date: it lies along `angle`, and is as high at
+ * either end.
+ */
+export function fitShortLine(map: CellMap, component: Component, angle: number): TextLine {
+  const { center } = principalAxis(map, component);
+  const columns = columnsAlong(map, component, center, angle);
+  const tall = meanOverFull(columns, (c) => c.mass);
+  const middle = meanOverFull(columns, (c) => c.moment / c.mass);
+  return lineAlong(columns, component, { center, angle, middle: () => middle, tall: () => tall });
+}
+
+/** A line's axis through `center`, and across it, as a function of the place along it, its middle and its height. */
+interface Course {
+  readonly center: Point;
+  readonly angle: number;
+  readonly middle: (u: number) => number;
+  readonly tall: (u: number) => number;
+}
+
+function lineAlong(
+  columns: readonly [number, Column][],
+  component: Component,
+  { center, angle, middle, tall }: Course,
+): TextLine {
+  const [left, right] = ends(columns.map(([u, c]) => [u, c.mass / Math.max(tall(u), 1e-3)]));
   const covered = columns.reduce((sum, [, column]) => sum + column.mass, 0);
   const mid = (left + right) / 2;
-  const corner = (u: number, side: number): Point => turned(center, angle, u, middle.at(u) + side * tall.at(u) * 0.5);
+  const corner = (u: number, side: number): Point => turned(center, angle, u, middle(u) + side * tall(u) * 0.5);
   return {
     quad: [corner(left, -1), corner(right, -1), corner(right, 1), corner(left, 1)],
-    center: turned(center, angle, mid, middle.at(mid)),
+    center: turned(center, angle, mid, middle(mid)),
     angle,
     length: right - left,
-    height: tall.at(mid),
+    height: tall(mid),
     quality: covered / Math.max(component.cells.length, 1),
   };
 }
@@ -146,11 +174,8 @@ function columnsAlong(map: CellMap, component: Component, center: Point, angle: 
 
 /** A straight line through `value` of the columns, weighted by mass, the thin ends left out. */
 function regress(columns: readonly [number, Column][], value: (column: Column) => number): { at(u: number): number } {
-  const masses = columns.map(([, c]) => c.mass).sort((a, b) => a - b);
-  const typical = masses[Math.floor(masses.length / 2)] ?? 0;
   let [sw, su, sv, suu, suv] = [0, 0, 0, 0, 0];
-  for (const [u, column] of columns) {
-    if (column.mass < 0.6 * typical) continue;
+  for (const [u, column] of fullColumns(columns)) {
     const w = column.mass;
     const v = value(column);
     sw += w;
@@ -163,4 +188,16 @@ function regress(columns: readonly [number, Column][], value: (column: Column) =
   const slope = det > 1e-6 * sw * sw ? (sw * suv - su * sv) / det : 0;
   const base = (sv - slope * su) / Math.max(sw, 1e-9);
   return { at: (u) => base + slope * u };
+}
+
+function meanOverFull(columns: readonly [number, Column][], value: (column: Column) => number): number {
+  const full = fullColumns(columns);
+  const mass = full.reduce((sum, [, column]) => sum + column.mass, 0);
+  return full.reduce((sum, [, column]) => sum + column.mass * value(column), 0) / Math.max(mass, 1e-9);
+}
+
+function fullColumns(columns: readonly [number, Column][]): readonly [number, Column][] {
+  const masses = columns.map(([, c]) => c.mass).sort((a, b) => a - b);
+  const typical = masses[Math.floor(masses.length / 2)] ?? 0;
+  return columns.filter(([, column]) => column.mass >= 0.6 * typical);
 }

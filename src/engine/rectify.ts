@@ -1,6 +1,6 @@
 import type { Point, Quad } from "../domain/geometry.js";
 import { type CellMap, findComponents, probabilities } from "./components.js";
-import { fitLine, fitTornLine, type TextLine } from "./line-fit.js";
+import { fitLine, fitShortLine, fitTornLine, type TextLine } from "./line-fit.js";
 import type { CardPlace } from "./locate.js";
 import type { Picture } from "./picture.js";
 import type { Net } from "./session.js";
@@ -13,6 +13,8 @@ const STANDING = [320, 512] as const;
 const NEITHER = [416, 416] as const;
 const MARGIN = 0.04;
 const LEAST_NUMBER_CELLS = 12;
+/** Of each kind; more are mistakes. */
+const MOST_DATES = 2;
 
 /** A line of text, placed. `quad` in level-0 pixels, clockwise from the text's top-left; `quality` 0..1. */
 export interface PlacedLine {
@@ -51,14 +53,17 @@ export async function lookClosely(closeup: Net, picture: Picture, place: CardPla
   const maps = [0, 1, 2, 3, 4].map((channel) => probabilities(data, channel, w, h));
   const [numberMap, issueMap, expiryMap, cardMap, upsideMap] = maps;
   if (!numberMap || !issueMap || !expiryMap || !cardMap || !upsideMap) throw new Error("the closeup gave too few maps");
-  const lines = (map: CellMap, least: number): PlacedLine[] =>
-    findComponents(map, 0.25, least).map((component) => placed(window, fitLine(map, component, 0)));
   const torn = fitTornLine(numberMap, findComponents(numberMap, 0.25, 4), 0);
   const number = torn === null || torn.length * torn.height < LEAST_NUMBER_CELLS ? null : placed(window, torn);
-  const issue = lines(issueMap, 4).map((line): DateLine => ({ ...line, kind: "issue" }));
-  const expiry = lines(expiryMap, 4).map((line): DateLine => ({ ...line, kind: "expiry" }));
-  const dates = withoutTwins([...issue.slice(0, 2), ...expiry.slice(0, 2)]);
-  const [card] = lines(cardMap, 200);
+  // Dates stand parallel to the number, which is long enough to tell its direction.
+  const along = torn?.angle ?? 0;
+  const datesOf = (map: CellMap, kind: DateLine["kind"]): DateLine[] =>
+    findComponents(map, 0.25, 4)
+      .slice(0, MOST_DATES)
+      .map((component) => ({ ...placed(window, fitShortLine(map, component, along)), kind }));
+  const dates = withoutTwins([...datesOf(issueMap, "issue"), ...datesOf(expiryMap, "expiry")]);
+  const [area] = findComponents(cardMap, 0.25, 200);
+  const card = area === undefined ? null : placed(window, fitLine(cardMap, area, 0));
   const upside = meanWhere(upsideMap, numberMap);
   const found = { number, dates, card: card?.quad ?? null, wayUp: Math.max(upside, 1 - upside) };
   return upside > 0.5 ? reversed(found) : found;

@@ -2,14 +2,17 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { createFailpoint } from "./app/failpoint.js";
 import { openKeyring } from "./app/keyring.js";
+import { createSeals } from "./app/recipients.js";
 import { ensureRedis } from "./bootstrap/private-redis.js";
 import type { Config } from "./config/settings.js";
+import type { OutcomeSeal } from "./domain/card-vault.js";
 import type { CardbatchEvent, EventSink } from "./domain/events.js";
 import { type Batches, createBatches } from "./queue/batches.js";
 import { createImages, type Images } from "./queue/images.js";
 import { Keys } from "./queue/keys.js";
 import { createOutcomes, type Outcomes } from "./queue/outcomes.js";
 import { openPresence, type Presence } from "./queue/presence.js";
+import { createRecipients, type Recipients } from "./queue/recipients.js";
 import { connectRedis, type Redis } from "./queue/redis.js";
 import { type HealthReport, type RedisHealth, watchHealth } from "./queue/redis-health.js";
 import { createLogger, type Logger, logEvent } from "./telemetry/logger.js";
@@ -48,6 +51,10 @@ export interface App {
   readonly presence: Presence;
   readonly keyringPath: string;
   readonly vault: Vault;
+  /** Public keys of destinations: `recipients.set(name, vault.recordRecipient(name, jwk))`. */
+  readonly recipients: Recipients;
+  /** How the outcomes of a destination are encrypted. @throws CardbatchError `recipient-refused` */
+  readonly sealOf: (destination: string | null) => Promise<OutcomeSeal>;
   readonly batches: Batches;
   readonly images: Images;
   readonly outcomes: Outcomes;
@@ -128,6 +135,8 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
     closers.push(() => images.close());
     const outcomes = createOutcomes(redis, keys, config.resultsBacklog);
     closers.push(() => outcomes.close());
+    const vault = createVault(keyring);
+    const recipients = createRecipients(redis, keys);
     return {
       config,
       surroundings,
@@ -138,7 +147,9 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       keys,
       presence,
       keyringPath,
-      vault: createVault(keyring),
+      vault,
+      recipients,
+      sealOf: createSeals(recipients, vault),
       batches: createBatches(redis, keys),
       images,
       outcomes,

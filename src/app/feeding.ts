@@ -125,7 +125,7 @@ async function failUnreadable(app: App, batch: Batch, { request, listed, failure
     request,
     imageKey: null,
     page: 0,
-    name: await nameSource(listed.source, request, app.vault),
+    name: await nameSource(listed.source, request, await app.sealOf(batch.destination)),
     batch: batch.name,
     ref: listed.ref,
     calls: 0,

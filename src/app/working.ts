@@ -152,6 +152,7 @@ function createWorker(
     normalize: normalizeAnswer,
     judge,
     vault,
+    sealOf: app.sealOf,
     now: () => new Date(),
     random: Math.random,
   });

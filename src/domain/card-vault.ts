@@ -25,18 +25,37 @@ export function numberField(card: number): string {
   return `cards.${card}.number`;
 }
 
-/** The vault as the rest of the application sees it: what goes in comes out encrypted; `vault` alone turns it back into digits. */
-export interface CardVault {
-  /** Names the keyring; public. */
-  readonly keyringId: string;
+/** How an outcome's numbers become unreadable: for who holds the keyring, or for its asker alone. */
+export interface OutcomeSeal {
   /** The digits as a compact JWE. */
   sealNumber(pan: Pan, binding: SealBinding): Promise<string>;
   /** A reference that holds a card number, as a compact JWE. */
   sealText(text: string, binding: TextBinding): Promise<string>;
+  /**
+   * `fp1.<kid>.<43 characters>`: equal for equal digits under one key, and of no use without it. Null for an asker alone: who
+   * holds the keyring could find the few digits that are masked by trying.
+   */
+  fingerprint(pan: Pan): string | null;
+}
+
+/** The vault as the rest of the application sees it: what goes in comes out encrypted; `vault` alone turns it back into digits. */
+export interface CardVault extends OutcomeSeal {
+  /** Names the keyring; public. */
+  readonly keyringId: string;
   /** @throws VaultError */
   openText(jwe: string, expected: TextBinding): Promise<string>;
-  /** `fp1.<kid>.<43 characters>`: equal for equal digits under one key, and of no use without it. */
   fingerprint(pan: Pan): string;
+  /**
+   * The record by which a destination's outcomes are encrypted to a public key. It is signed with the keyring: who can write to
+   * Redis and no more cannot have outcomes encrypted to a key of their own.
+   * @throws UsageError for anything but a public JWK of the kinds that are taken
+   */
+  recordRecipient(destination: string, jwk: unknown): string;
+  /**
+   * To the public key of a destination's record.
+   * @throws VaultError `vault-recipient` when the record was not made for this destination with this keyring
+   */
+  sealFor(destination: string, record: string): OutcomeSeal;
   /** A keyed digest of a name that holds a card number; the same as long as the keyring is, rotations included. */
   digestName(name: string): string;
   sealAnswer(stored: StoredAnswer, key: AnswerKey): Buffer;

@@ -55,6 +55,10 @@ export const ERROR_CATALOGUE = {
     "it goes on when the window opens; run it again with another --window to change that",
   ),
   "destination-full": entry("defer", "read the outcomes of this destination, or raise CARDBATCH_RESULTS_BACKLOG"),
+  "recipient-refused": entry(
+    "defer",
+    "register the destination's public key again, with this keyring: cardbatch keys destination add",
+  ),
 
   // The provider.
   "provider-credentials": entry("stop-provider", "correct the credentials"),

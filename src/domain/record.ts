@@ -17,7 +17,8 @@ const cardSchema = z.object({
       masked: z.string(),
       length: z.number().int(),
       luhn: z.boolean(),
-      fingerprint: z.string(),
+      /** Null where the outcome is encrypted to its asker alone. */
+      fingerprint: z.string().nullable(),
       jwe: z.string(),
     })
     .nullable(),

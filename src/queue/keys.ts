@@ -105,6 +105,11 @@ export class Keys {
     return `${this.prefix}:keyring`;
   }
 
+  /** Hash: the public key that a destination's outcomes are encrypted to, by destination. */
+  recipients(): string {
+    return `${this.prefix}:recipients`;
+  }
+
   /** Set: folders that run and enqueue have named as sources. */
   roots(): string {
     return `${this.prefix}:roots`;

@@ -1,5 +1,5 @@
 import type { CardField } from "../domain/answer.js";
-import { type CardVault, numberField } from "../domain/card-vault.js";
+import { numberField, type OutcomeSeal } from "../domain/card-vault.js";
 import type { ErrorCode } from "../domain/errors.js";
 import { ERROR_CATALOGUE } from "../domain/errors.js";
 import type { Point, Quad } from "../domain/geometry.js";
@@ -33,14 +33,14 @@ export async function recordVerdict(
   cards: readonly ReadingCard[],
   provider: RecordProvider,
   duplicateOf: RequestId | null,
-  vault: CardVault,
+  seal: OutcomeSeal,
 ): Promise<OutcomeRecord> {
   return {
     ...common(facts),
     outcome: duplicateOf === null ? judgement.verdict : "duplicate",
     reasons: judgement.reasons,
     ...(duplicateOf === null ? {} : { duplicateOf }),
-    cards: await Promise.all(cards.map((card, index) => recordCard(card, index, facts.request, vault))),
+    cards: await Promise.all(cards.map((card, index) => recordCard(card, index, facts.request, seal))),
     provider,
   };
 }
@@ -76,10 +76,15 @@ function common(facts: RequestFacts) {
   } as const;
 }
 
-async function recordCard(card: ReadingCard, index: number, request: RequestId, vault: CardVault): Promise<RecordCard> {
+async function recordCard(
+  card: ReadingCard,
+  index: number,
+  request: RequestId,
+  seal: OutcomeSeal,
+): Promise<RecordCard> {
   const { number } = card;
   return {
-    number: number === null ? null : await recordNumber(number, index, request, vault),
+    number: number === null ? null : await recordNumber(number, index, request, seal),
     bank: card.bank,
     network: card.network,
     type: card.type,
@@ -95,13 +100,13 @@ async function recordCard(card: ReadingCard, index: number, request: RequestId, 
   };
 }
 
-async function recordNumber(number: Pan, index: number, request: RequestId, vault: CardVault) {
+async function recordNumber(number: Pan, index: number, request: RequestId, seal: OutcomeSeal) {
   return {
     masked: number.masked,
     length: number.length,
     luhn: number.luhn,
-    fingerprint: vault.fingerprint(number),
-    jwe: await vault.sealNumber(number, { request, field: numberField(index) }),
+    fingerprint: seal.fingerprint(number),
+    jwe: await seal.sealNumber(number, { request, field: numberField(index) }),
   };
 }
 

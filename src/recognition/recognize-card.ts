@@ -1,5 +1,5 @@
 import type { Batch } from "../domain/batch.js";
-import type { CardVault } from "../domain/card-vault.js";
+import type { CardVault, OutcomeSeal } from "../domain/card-vault.js";
 import type { StopSignals } from "../domain/dispatcher.js";
 import { type CardbatchError, ImageError, toCardbatchError } from "../domain/errors.js";
 import type { ImageKey } from "../domain/image.js";
@@ -26,6 +26,8 @@ export interface RecognizeDeps extends AskDeps {
   readonly digestImage: (bytes: Buffer) => ImageKey;
   readonly countPages: (bytes: Buffer) => number;
   readonly vault: CardVault;
+  /** How what goes to a destination is encrypted. @throws CardbatchError `recipient-refused` */
+  readonly sealOf: (destination: string | null) => Promise<OutcomeSeal>;
 }
 
 export type Recognized =
@@ -93,7 +95,8 @@ async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSign
   const requestFor = (at: number) => requestOf(batch.name, reference, at, job.ref ?? null, deps.vault);
   const request = requestFor(page);
   attempt.request = request;
-  attempt.name = await nameSource(nameWithinSource(reference, batch.sources), request, deps.vault);
+  const seal = await deps.sealOf(job.destination ?? batch.destination);
+  attempt.name = await nameSource(nameWithinSource(reference, batch.sources), request, seal);
 
   const { path, root } = await locateNow(deps, reference);
   const bytes = await deps.openImage(path, root, stop.soft);
@@ -116,7 +119,7 @@ async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSign
   }
   const { judgement, cards, owner } = opinion;
   const duplicateOf = owner === request ? null : owner;
-  const record = await recordVerdict(facts, judgement, cards, attempt.provider, duplicateOf, deps.vault);
+  const record = await recordVerdict(facts, judgement, cards, attempt.provider, duplicateOf, seal);
   return { kind: "outcome", record };
 }
 

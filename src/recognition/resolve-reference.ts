@@ -1,6 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import type { SourceFolder } from "../domain/batch.js";
-import { type CardVault, JOB_REFERENCE_FIELD, SOURCE_FIELD } from "../domain/card-vault.js";
+import { type CardVault, JOB_REFERENCE_FIELD, type OutcomeSeal, SOURCE_FIELD } from "../domain/card-vault.js";
 import { ImageError } from "../domain/errors.js";
 import { hasPan, maskReference } from "../domain/find-pans.js";
 import { relativeInside } from "../domain/paths.js";
@@ -47,9 +47,9 @@ export async function sealReference(image: PlainReference, batch: string, vault:
 }
 
 /** The name as results may show it: digits of a card number masked, and the way back encrypted. */
-export async function nameSource(source: string, request: RequestId, vault: CardVault): Promise<SourceName> {
+export async function nameSource(source: string, request: RequestId, seal: OutcomeSeal): Promise<SourceName> {
   if (!hasPan(source, "name")) return { source };
-  return { source: maskReference(source), sourceJwe: await vault.sealText(source, { request, field: SOURCE_FIELD }) };
+  return { source: maskReference(source), sourceJwe: await seal.sealText(source, { request, field: SOURCE_FIELD }) };
 }
 
 /** The request that a job stands for. */

@@ -73,13 +73,18 @@ export async function measureAccuracy(folder: string, truth: string, deps: Accur
     for await (const record of readRecords(join(folder, file))) {
       const key = labelKey(await nameOf(record, deps), record.image.page);
       const label = labels.get(key);
-      if (label === undefined) continue;
+      if (label === undefined || isForAskerAlone(record)) continue;
       labels.delete(key);
       const judgement = tally.add(label, record);
       deps.onPage?.({ label, record, ...judgement });
     }
   }
   return tally.result(labels.size);
+}
+
+/** Whether its number is right nobody here can tell. */
+function isForAskerAlone({ cards }: OutcomeRecord): boolean {
+  return cards.some(({ number }) => number !== null && number.fingerprint === null);
 }
 
 /** A name that this keyring cannot open stays masked, and its label is missing. */

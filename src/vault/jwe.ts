@@ -1,12 +1,14 @@
 import { createCipheriv, type KeyObject, randomBytes } from "node:crypto";
-import { compactDecrypt, errors } from "jose";
+import { compactDecrypt, decodeProtectedHeader, errors } from "jose";
 import type { SealBinding } from "../domain/card-vault.js";
 import { activeKey, findKey, type Keyring } from "./keyring.js";
+import { agreeOnKey, RECIPIENT_ALGORITHM, type Recipient } from "./recipient.js";
 import { VaultError } from "./vault-error.js";
 
 /**
- * Compact JWE (RFC 7516) with a fresh content key each, wrapped by the keyring's: `alg` A256KW, `enc` A256GCM. What it belongs to
- * is in the protected header, for every reader to compare with the row: `rid` request, `fld` field, `v` version.
+ * Compact JWE (RFC 7516) with a fresh content key each: `enc` A256GCM, the content key wrapped by the keyring's (`alg` A256KW) or
+ * for an asker's public key (`alg` ECDH-ES+A256KW). What it belongs to is in the protected header, for every reader to compare
+ * with the row: `rid` request, `fld` field, `v` version.
  */
 const ALGORITHM = "A256KW";
 const ENCRYPTION = "A256GCM";
@@ -20,23 +22,37 @@ const WRAP_IV = Buffer.alloc(8, 0xa6);
 const CONTENT_KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 
+/** @throws VaultError `vault-size` */
+export async function sealJwe(keyring: Keyring, text: string, binding: SealBinding): Promise<string> {
+  const { kid, secret } = activeKey(keyring, "jwe");
+  return seal(text, binding, { alg: ALGORITHM, enc: ENCRYPTION, kid }, secret);
+}
+
+/**
+ * The same for an asker's public key: whoever sealed it cannot open it again.
+ * @throws VaultError `vault-size`
+ */
+export async function sealJweFor(recipient: Recipient, text: string, binding: SealBinding): Promise<string> {
+  const { epk, wrappingKey } = agreeOnKey(recipient);
+  const header = { alg: RECIPIENT_ALGORITHM, enc: ENCRYPTION, kid: recipient.jwk.kid, epk };
+  return seal(text, binding, header, wrappingKey);
+}
+
 /**
  * The five parts of RFC 7516, 5.1, in its order. By node:crypto and not by jose, which makes three trips to the thread pool of
  * it and takes six times the CPU; jose opens what is sealed here.
- * @throws VaultError `vault-size`
  */
-export async function sealJwe(keyring: Keyring, text: string, { request, field }: SealBinding): Promise<string> {
-  const { kid, secret } = activeKey(keyring, "jwe");
+function seal(text: string, { request, field }: SealBinding, header: object, wrappingKey: KeyObject): string {
   const plaintext = Buffer.from(text);
   if (plaintext.length > MAX_PLAINTEXT_BYTES)
     throw new VaultError("vault-size", `${plaintext.length} bytes are not sealed`);
-  const header = { alg: ALGORITHM, enc: ENCRYPTION, kid, rid: request, fld: field, v: VERSION };
-  const protectedHeader = Buffer.from(JSON.stringify(header)).toString("base64url");
+  const bound = { ...header, rid: request, fld: field, v: VERSION };
+  const protectedHeader = Buffer.from(JSON.stringify(bound)).toString("base64url");
   const contentKey = randomBytes(CONTENT_KEY_BYTES);
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv("aes-256-gcm", contentKey, nonce).setAAD(Buffer.from(protectedHeader));
   const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final()]);
-  const parts = [wrapKey(secret, contentKey), nonce, ciphertext, cipher.getAuthTag()];
+  const parts = [wrapKey(wrappingKey, contentKey), nonce, ciphertext, cipher.getAuthTag()];
   return [protectedHeader, ...parts.map((part) => part.toString("base64url"))].join(".");
 }
 
@@ -71,6 +87,9 @@ async function decrypt(keyring: Keyring, jwe: string): ReturnType<typeof compact
     return key.secret;
   };
   try {
+    if (decodeProtectedHeader(jwe).alg === RECIPIENT_ALGORITHM) {
+      throw new VaultError("vault-recipient", "the JWE is the asker's: only the private key opens it");
+    }
     return await compactDecrypt(jwe, findSecret, {
       keyManagementAlgorithms: [ALGORITHM],
       contentEncryptionAlgorithms: [ENCRYPTION],

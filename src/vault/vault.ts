@@ -1,8 +1,10 @@
 import { createHmac } from "node:crypto";
-import type { CardVault, SealBinding } from "../domain/card-vault.js";
+import type { CardVault, OutcomeSeal, SealBinding } from "../domain/card-vault.js";
 import { Pan, revealPan } from "../domain/pan.js";
-import { openJwe, sealJwe } from "./jwe.js";
+import { openJwe, sealJwe, sealJweFor } from "./jwe.js";
 import { activeKey, type Keyring } from "./keyring.js";
+import type { Recipient } from "./recipient.js";
+import { readRecipient, recordRecipient } from "./recipient-record.js";
 import { openAnswer, sealAnswer } from "./sealed-answer.js";
 
 /** What only `reveal` needs besides. */
@@ -24,7 +26,9 @@ export function createVault(keyring: Keyring): Vault {
     sealText: (text, binding) => sealJwe(keyring, text, binding),
     openText: (jwe, expected) => openJwe(keyring, jwe, expected),
     fingerprint: (pan) => fingerprint(keyring, pan),
-    digestName: (name) => digestName(keyring, name),
+    digestName: (name) => keyedDigest(keyring, NAME_PURPOSE + name),
+    recordRecipient: (destination, jwk) => recordRecipient(destination, jwk, (text) => keyedDigest(keyring, text)),
+    sealFor: (destination, record) => sealFor(readRecipient(destination, record, (text) => keyedDigest(keyring, text))),
     sealAnswer: (stored, key) => sealAnswer(keyring, stored, key),
     openAnswer: (sealed, key) => openAnswer(keyring, sealed, key),
   };
@@ -37,8 +41,17 @@ function fingerprint(keyring: Keyring, pan: Pan): string {
   return `fp1.${kid}.${digest}`;
 }
 
+/** For one asker; see `OutcomeSeal` for why there is no fingerprint. */
+function sealFor(recipient: Recipient): OutcomeSeal {
+  return {
+    sealNumber: (pan, binding) => sealJweFor(recipient, revealPan(pan), binding),
+    sealText: (text, binding) => sealJweFor(recipient, text, binding),
+    fingerprint: () => null,
+  };
+}
+
 /** By the first fingerprint key, not the active one: requests must keep their ids when keys are rotated. */
-function digestName(keyring: Keyring, name: string): string {
+function keyedDigest(keyring: Keyring, text: string): string {
   const key = keyring.keys.find(({ use }) => use === "fingerprint") ?? activeKey(keyring, "fingerprint");
-  return createHmac("sha256", key.secret).update(NAME_PURPOSE).update(name).digest("base64url");
+  return createHmac("sha256", key.secret).update(text).digest("base64url");
 }

@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compactDecrypt } from "jose";
 import sharp from "sharp";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Answer, ProviderName, StoredAnswer } from "../../src/domain/answer.js";
@@ -30,6 +32,8 @@ const NOW = new Date("2026-11-22T08:00:00.000Z");
 const NEVER = { soft: new AbortController().signal, hard: new AbortController().signal };
 const BOUNDS = { formats: ["jpeg", "png"], minSide: 15, maxSide: 8192, maxBase64Bytes: 1e7 } as const;
 const vault = createVault(testKeyring());
+const ASKER_KEYS = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const ASKER = ASKER_KEYS.publicKey.export({ format: "jwk" });
 const OWN = requestId("b", "archive:a.png", 0, null);
 
 let root: string;
@@ -81,6 +85,10 @@ const recognizer = createRecognizer({
   normalize: normalizeAnswer,
   judge,
   vault,
+  sealOf: async (destination) => {
+    if (destination === "refused") throw new CardbatchError("recipient-refused", "not registered with this keyring");
+    return destination === "asker" ? vault.sealFor("asker", vault.recordRecipient("asker", ASKER)) : vault;
+  },
   now: () => NOW,
   random: () => 0.5,
 });
@@ -238,6 +246,30 @@ test("a name that holds a card number is masked, and is the same request as in t
   expect(record).toMatchObject({ request, outcome: "accepted" });
   const binding = { request, field: "image.source" } as const;
   expect(await vault.openText(record.image.sourceJwe ?? "", binding)).toBe(`${CARD}.png`);
+});
+
+test("what goes to a destination with a public key only its asker opens: the number, and the name that holds one", async () => {
+  replies = { huawei: reads("huawei", CARD) };
+  const record = await recordOf(jobOf(`${CARD}.png`, { destination: "asker" }), batchOf("huawei"));
+  const { number } = record.cards[0] ?? {};
+  expect(number).toMatchObject({ masked: `${CARD.slice(0, 6)}******${CARD.slice(-4)}`, fingerprint: null });
+  for (const [jwe, text] of [
+    [number?.jwe, CARD],
+    [record.image.sourceJwe, `${CARD}.png`],
+  ]) {
+    const opened = await compactDecrypt(jwe ?? "", ASKER_KEYS.privateKey);
+    expect(Buffer.from(opened.plaintext).toString()).toBe(text);
+    expect(opened.protectedHeader).toMatchObject({ rid: record.request });
+  }
+  const batchs = await recordOf(jobOf("a.png"), { ...batchOf("huawei"), destination: "asker" });
+  expect(batchs.cards[0]?.number).toMatchObject({ fingerprint: null });
+});
+
+test("a destination whose public key cannot be trusted waits, and nothing is called for it", async () => {
+  replies = { huawei: reads("huawei", CARD) };
+  const recognized = await recognize(jobOf("a.png", { destination: "refused" }), batchOf("huawei"));
+  expect(recognized).toMatchObject({ kind: "again", error: { code: "recipient-refused" }, state: { attempts: 1 } });
+  expect(asked).toEqual([]);
 });
 
 describe("an image whose job names no page", () => {

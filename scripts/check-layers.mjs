@@ -28,7 +28,7 @@ const RESERVED = [
   { pattern: /from "sharp"|import\("sharp"\)/, what: "sharp", allowed: ["image/", "engine/"] },
   { pattern: /from "onnxruntime|import\("onnxruntime/, what: "onnxruntime", allowed: ["engine/"] },
   // The engine reads no setting there: it switches a native library's telemetry off.
-  { pattern: /process\.env\b/, what: "process.env", allowed: ["config/", "engine/session.ts"] },
+  { pattern: /process\.env\b/, what: "process.env", allowed: ["config/", "engine/runtime.ts"] },
   { pattern: /\breveal(Raw)?Pan\b/, what: "revealPan", allowed: ["vault/", "domain/pan.ts"] },
   { pattern: /from "jose"/, what: "jose", allowed: ["vault/"] },
   { pattern: /from "prom-client"/, what: "prom-client", allowed: ["telemetry/"] },

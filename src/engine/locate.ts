@@ -2,7 +2,7 @@ import type { Point } from "../domain/geometry.js";
 import { type CellMap, type Component, findComponents, probabilities } from "./components.js";
 import { fitLine, type TextLine } from "./line-fit.js";
 import { type Picture, type Raster, resizeRaster } from "./picture.js";
-import type { Net } from "./session.js";
+import type { Net } from "./runtime.js";
 
 /** The locator sees every picture with its longer side at this many px. */
 const LONG_SIDE = 384;

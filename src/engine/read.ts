@@ -2,7 +2,7 @@ import type { Quad } from "../domain/geometry.js";
 import { readPlainly, type StepScores } from "./decode.js";
 import type { Picture } from "./picture.js";
 import { naturalWidth, type StripShape, stripMatrix } from "./rectify.js";
-import type { Net } from "./session.js";
+import type { Net } from "./runtime.js";
 import { warpInto } from "./warp.js";
 
 const HEIGHT = 32;

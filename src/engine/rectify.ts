@@ -3,7 +3,7 @@ import { type CellMap, findComponents, probabilities } from "./components.js";
 import { fitLine, fitShortLine, fitTornLine, type TextLine } from "./line-fit.js";
 import type { CardPlace } from "./locate.js";
 import type { Picture } from "./picture.js";
-import type { Net } from "./session.js";
+import type { Net } from "./runtime.js";
 import { type Homography, project, rectangleToQuad, warpInto } from "./warp.js";
 
 const CELL = 4;

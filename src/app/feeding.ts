@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.js";
 import type { Batch } from "../domain/batch.js";
-import { ConfigError } from "../domain/errors.js";
+import { CancelledError, ConfigError } from "../domain/errors.js";
 import type { Priority } from "../domain/payload.js";
 import { isOpen } from "../domain/window.js";
 import { countPages } from "../image/inspect-page.js";
@@ -78,7 +78,10 @@ export async function feedBatch(
     },
     {
       readFacts,
-      admit: (pages) => app.batches.admit(batch, pages, options.distrust === true ? "recorded" : "published"),
+      admit: async (pages) => {
+        if ((await app.batches.halt(batch.name)) === "cancelled") throw new CancelledError("the batch was cancelled");
+        return app.batches.admit(batch, pages, options.distrust === true ? "recorded" : "published");
+      },
       enqueue: async (jobs) => {
         await app.images.add(jobs);
         app.emit({ type: "enqueued", count: jobs.length });
@@ -102,7 +105,8 @@ async function backlogFor({ images, batches }: App, { name, window }: Batch): Pr
   const waiting = await images.backlog();
   const asleep = await images.asleep();
   if (asleep === 0) return waiting;
-  const mayGoOn = isOpen(window, Date.now()) && !(await batches.counts(name)).money.spent;
+  const { money, halt } = await batches.counts(name);
+  const mayGoOn = isOpen(window, Date.now()) && !money.spent && halt === null;
   return mayGoOn ? waiting - asleep : waiting;
 }
 
@@ -120,7 +124,11 @@ function pagesOf(bytes: Buffer): number {
   }
 }
 
-async function failUnreadable(app: App, batch: Batch, { request, listed, failure }: UnreadablePage): Promise<void> {
+async function failUnreadable(
+  app: App,
+  batch: Batch,
+  { request, listed, failure, job }: UnreadablePage,
+): Promise<void> {
   const facts = {
     request,
     imageKey: null,
@@ -133,6 +141,6 @@ async function failUnreadable(app: App, batch: Batch, { request, listed, failure
     finishedAt: new Date(),
   };
   const record = recordFailure(facts, failure, null);
-  await app.outcomes.publish(record, batch.destination, batch.generation);
+  await app.outcomes.publish(record, batch.destination, batch.generation, job);
   app.emit({ type: "finished", record, durationMs: 0 });
 }

@@ -46,7 +46,7 @@ export interface Reconciliation {
   readonly found: number;
   /** Requests with an outcome that is recorded, and has its one line. */
   readonly settled: number;
-  /** Requests with a job, or an outcome on its queue: they are under way. */
+  /** Requests with a job, or an outcome on its queue: they are under way. Of a cancelled batch those without a job, too. */
   readonly pending: number;
   readonly differences: Readonly<Partial<Record<Difference, Found>>>;
 }
@@ -120,7 +120,7 @@ async function comparePart(
 
 async function compareMarks(
   { redis, keys }: Pick<Reader, "redis" | "keys">,
-  { destination }: Batch,
+  { destination, halt }: Batch,
   folder: Folder | null,
   marks: readonly ReadMark[],
   lines: ReadonlyMap<string, RequestLines>,
@@ -140,7 +140,7 @@ async function compareMarks(
     const isPublished = i >= open.length;
     const isUnderWay = jobs[i] === true || (isPublished && unread[i - open.length] === true);
     if (lines.has(request)) findings.add("no-mark", request);
-    else if (isUnderWay) findings.pending++;
+    else if (isUnderWay || (halt === "cancelled" && !isPublished)) findings.pending++;
     else findings.add(isPublished ? "outcome-lost" : "no-outcome", request);
   }
   const names = recorded.map(({ request }) => request);

@@ -19,6 +19,8 @@ const LOOK_MS = 200;
 const LOST_MS = 5000;
 /** How long a stopped run waits for its last outcomes to be written. */
 const LEFTOVERS_MS = 10_000;
+/** How long it waits for what other workers have begun of a batch that was cancelled. */
+const IN_WORK_MS = 60_000;
 
 export interface RunBatchOptions {
   readonly name: string;
@@ -52,6 +54,8 @@ export type Ending =
   | { readonly kind: "interrupted" }
   | { readonly kind: "provider-stopped"; readonly error: CardbatchError }
   | { readonly kind: "provider-unavailable"; readonly error: CardbatchError }
+  /** Somebody cancelled the batch. */
+  | { readonly kind: "cancelled" }
   /** No call is left in the batch's limits, and nothing can be done without one. */
   | { readonly kind: "budget-spent" }
   /** Nothing is left to do, yet requests have no outcome. */
@@ -96,7 +100,7 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   ended.abort();
   await feeding.done.catch(() => {});
   await working.close();
-  if (ending.kind !== "complete") await drainLeftovers(app, destination);
+  if (ending.kind !== "complete") await drainLeftovers(app, batch, ending);
   await writing.close();
   const counts = await app.batches.counts(name);
   if (counts.found === 0 && ending.kind === "complete") throw new UsageError("the sources hold no image");
@@ -144,8 +148,9 @@ async function watch(
   let fedAgain = false;
   for (;;) {
     if (signal.aborted) return { kind: "interrupted" };
-    if (feedError !== null) throw feedError;
     const counts = await app.batches.counts(options.name);
+    if (counts.halt === "cancelled") return { kind: "cancelled" };
+    if (feedError !== null) throw feedError;
     const paces = options.providers.map((name) => ({ name, state: working.pace(name)?.state() ?? null }));
     for (const { name, state } of paces) if (state !== null) app.metrics.setPace(name, state);
     const allowedRate = paces[0]?.state?.rate ?? null;
@@ -158,7 +163,7 @@ async function watch(
     if (stopped !== null) return { kind: "provider-stopped", error: stopped };
     await wakeSleepers(counts);
     if ((counts.fed || feeding.progress().waiting) && (await isBudgetSpent(counts))) return { kind: "budget-spent" };
-    const unavailable = health(closedUntilMs !== null);
+    const unavailable = health(closedUntilMs !== null || counts.halt !== null);
     if (unavailable !== null) return { kind: "provider-unavailable", error: unavailable };
     const isIdle =
       counts.fed && (await app.images.unfinished()) + (await app.outcomes.unread(options.destination)) === 0;
@@ -181,7 +186,7 @@ function stoppedBy(providers: readonly ProviderName[], working: Working): Cardba
 }
 
 /** Tells when no call has worked for longer than patience allows. */
-function watchHealth(app: App, patienceMs: number): (isClosed: boolean) => CardbatchError | null {
+function watchHealth(app: App, patienceMs: number): (isHeld: boolean) => CardbatchError | null {
   let troubleSince: number | null = null;
   let code: ErrorCode = "provider-unavailable";
   app.onEvent((event) => {
@@ -191,16 +196,22 @@ function watchHealth(app: App, patienceMs: number): (isClosed: boolean) => Cardb
       code = event.code;
     }
   });
-  return (isClosed) => {
+  return (isHeld) => {
     // While nothing is called, nobody's patience is tried.
-    if (isClosed) troubleSince = null;
+    if (isHeld) troubleSince = null;
     if (troubleSince === null || performance.now() - troubleSince < patienceMs) return null;
     return new ProviderError(code, "no call has worked for longer than --patience allows");
   };
 }
 
-/** What was finished before the stop is written down before the end. */
-async function drainLeftovers(app: App, destination: string): Promise<void> {
-  const deadline = performance.now() + LEFTOVERS_MS;
-  while ((await app.outcomes.unread(destination)) > 0 && performance.now() < deadline) await sleep(LOOK_MS / 4);
+/** What was finished before the stop is written down before the end; of a cancelled batch also what others finish. */
+async function drainLeftovers(
+  { images, outcomes }: App,
+  { name, destination }: Batch,
+  { kind }: Ending,
+): Promise<void> {
+  const deadline = performance.now() + (kind === "cancelled" ? IN_WORK_MS : LEFTOVERS_MS);
+  const isLeft = async () =>
+    (kind === "cancelled" && (await images.inWork(name)) > 0) || (await outcomes.unread(destination)) > 0;
+  while (performance.now() < deadline && (await isLeft())) await sleep(LOOK_MS / 4);
 }

@@ -160,6 +160,7 @@ function createWorker(
     recognize: recognizer.recognize,
     batch: batchOf,
     publish: outcomes.publish,
+    isCancelled: async (batch) => (await batches.halt(batch)) === "cancelled",
     isFull: outcomes.isFull,
     addPages: async (pages, batch) => {
       const due = await batches.admit(batch, pages);
@@ -199,6 +200,7 @@ function unopened(app: App, name: string, providers: readonly ProviderName[]): B
     generation: FIRST_GENERATION,
     refreshSinceMs: 0,
     window: null,
+    halt: null,
   };
 }
 

@@ -89,7 +89,7 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
     };
     terminal.message(summaryText(shown, createPaint(terminal.color)));
   }
-  if (ending.kind === "interrupted") return EXIT.interrupted;
+  if (ending.kind === "interrupted" || ending.kind === "cancelled") return EXIT.interrupted;
   if (ending.kind === "budget-spent") return EXIT.budget;
   return summary.failed > 0 && options.tolerateFailures !== true ? EXIT.someFailed : EXIT.ok;
 }
@@ -107,7 +107,7 @@ async function waitForBatch(app: App, name: string, { terminal, stop }: Context)
   return null;
 }
 
-type DrainEnding = { readonly kind: "complete" | "interrupted" | "budget-spent" };
+type DrainEnding = { readonly kind: "complete" | "interrupted" | "cancelled" | "budget-spent" };
 
 async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, stop }: Context): Promise<DrainEnding> {
   const isBudgetSpent = watchBudget(app, batch.destination, batch.providers);
@@ -116,6 +116,7 @@ async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, 
     const counts = await app.batches.counts(batch.name);
     app.metrics.setBatch(counts);
     if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
+    if (counts.halt === "cancelled" && (await isQuiet(app, batch))) return { kind: "cancelled" };
     if (await isBudgetSpent(counts)) return { kind: "budget-spent" };
     if (performance.now() - toldAtMs > TELL_EVERY_MS) {
       toldAtMs = performance.now();
@@ -124,6 +125,11 @@ async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, 
     await sleep(LOOK_MS, undefined, { signal: stop.soft }).catch(() => {});
   }
   return { kind: "interrupted" };
+}
+
+/** Nothing of the batch is in work, and all that came of it is written. */
+async function isQuiet({ images, outcomes }: App, { name, destination }: Batch): Promise<boolean> {
+  return (await images.inWork(name)) === 0 && (await outcomes.unread(destination)) === 0;
 }
 
 function describe(counts: BatchCounts, writing: Writing, { window }: Batch): string {

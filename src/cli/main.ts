@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
-import { CardbatchError, ConfigError, UsageError } from "../domain/errors.js";
+import { CancelledError, CardbatchError, ConfigError, UsageError } from "../domain/errors.js";
 import { addBench } from "./bench.js";
 import { addCheck } from "./check.js";
 import { type Context, createContext } from "./context.js";
@@ -11,11 +11,14 @@ import { addEmulate } from "./emulate.js";
 import { addEnqueue } from "./enqueue.js";
 import { addEvaluate } from "./evaluate.js";
 import { EXIT } from "./exit-codes.js";
+import { addFailures } from "./failures.js";
+import { addCancel, addPause, addResume } from "./halt.js";
 import { addKeys } from "./keys.js";
 import { addPanScan } from "./pan-scan.js";
 import { addRate } from "./rate.js";
 import { addRecognize } from "./recognize.js";
 import { addReconcile } from "./reconcile.js";
+import { addRetry } from "./retry.js";
 import { addReveal } from "./reveal.js";
 import { addRun } from "./run.js";
 import { addServe } from "./serve.js";
@@ -30,6 +33,11 @@ const COMMANDS = [
   addDrain,
   addCheck,
   addStatus,
+  addFailures,
+  addRetry,
+  addPause,
+  addResume,
+  addCancel,
   addRate,
   addReconcile,
   addRecognize,
@@ -79,6 +87,10 @@ function failed(error: unknown, { terminal }: Context, isStopped: boolean): numb
     return error instanceof UsageError ? EXIT.usage : EXIT.configuration;
   }
   if (isStopped) return EXIT.interrupted;
+  if (error instanceof CancelledError) {
+    terminal.message(`cardbatch: ${error.message}; run it again to go on`);
+    return EXIT.interrupted;
+  }
   if (error instanceof CardbatchError) {
     terminal.message(`cardbatch: ${error.message}: ${error.hint}`);
     return EXIT.someFailed;

@@ -76,7 +76,8 @@ function describe(progress: RunProgress, meter: Meter, waitingFor: string | null
   parts.push(...describeMoney(counts));
   if (!counts.fed && !feed.waiting) parts.push("listing");
   if (closedUntilMs !== null && window !== null) parts.push(describeWindow(window, closedUntilMs));
-  if (waitingFor !== null) parts.push(waitingFor);
+  if (counts.halt === "paused") parts.push("paused");
+  else if (waitingFor !== null) parts.push(waitingFor);
   return parts;
 }
 

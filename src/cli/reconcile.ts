@@ -107,6 +107,7 @@ function lostBatch(name: string, options: RunOptions, config: Config): Batch {
     generation: FIRST_GENERATION,
     refreshSinceMs: 0,
     window: null,
+    halt: null,
   };
 }
 

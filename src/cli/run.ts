@@ -155,6 +155,7 @@ function exitCode(ending: Ending, { summary, accuracy }: RunReport, options: Run
   const failed = options.onlyLabelled === true ? (accuracy?.failed ?? 0) : summary.failed;
   switch (ending.kind) {
     case "interrupted":
+    case "cancelled":
       return EXIT.interrupted;
     case "provider-stopped":
     case "provider-unavailable":

@@ -35,18 +35,25 @@ function isComplete({ counts }: BatchStatus): boolean {
 }
 
 function batchLines(status: BatchStatus, paint: Paint): string[] {
-  const { batch, counts, isLive, unread } = status;
+  const { batch, counts, unread } = status;
   const outcomes = Object.entries(counts.outcomes).filter(([, value]) => value > 0);
   const done = outcomes.map(([outcome, value]) => `${count(value)} ${outcome}`);
-  const state = isComplete(status) ? paint.green("complete") : isLive ? "running" : "not running";
+  const state = paintState(status, paint);
   const listed = counts.fed ? "" : ", still listing or interrupted";
   return [
     `  ${paint.bold(batch.name)}  ${state}`,
     `    ${[`${count(counts.found)} found`, ...done, `${count(counts.pending)} pending`].join(", ")}${listed}`,
+    ...(counts.stale > 0 ? [`    ${count(counts.stale)} of them to be judged again`] : []),
     ...(unread > 0 ? [`    ${plural(unread, "outcome")} not written down yet`] : []),
     ...callLines(status, paint),
     ...windowLines(status, paint),
   ];
+}
+
+function paintState(status: BatchStatus, paint: Paint): string {
+  if (isComplete(status)) return paint.green("complete");
+  const { isLive, counts } = status;
+  return counts.halt === null ? (isLive ? "running" : "not running") : paint.yellow(counts.halt);
 }
 
 function callLines({ counts: { providers, money } }: BatchStatus, paint: Paint): string[] {

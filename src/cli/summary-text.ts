@@ -137,6 +137,8 @@ function ending(end: Ending, paint: Paint): string[] {
       return [];
     case "interrupted":
       return ["", paint.yellow("  Stopped on request. Run the same command again to go on.")];
+    case "cancelled":
+      return ["", paint.yellow("  The batch was cancelled. Run the same command again to go on.")];
     case "provider-stopped":
     case "provider-unavailable":
       return ["", paint.red(`  ${end.error.message}: ${end.error.hint}.`), "  Run the same command again to go on."];

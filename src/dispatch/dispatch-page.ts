@@ -134,6 +134,8 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
           throw budgetSpent();
         case "closed":
           throw new CardbatchError("outside-window", "the batch's window closed before the call's turn came");
+        case "halted":
+          throw new CardbatchError("batch-halted", "the batch was halted before the call's turn came");
         case "lost":
           throw inWork();
       }

@@ -32,7 +32,15 @@ export interface Batch extends BatchPolicy {
   readonly refreshSinceMs: number;
   /** When work may start; null: always. */
   readonly window: CallWindow | null;
+  readonly halt: Halt | null;
 }
+
+/**
+ * - `paused`: nothing new begins until somebody resumes it.
+ * - `cancelled`: what waits is taken off the queue, and stays pending until its sources are run again.
+ */
+export const HALTS = ["paused", "cancelled"] as const;
+export type Halt = (typeof HALTS)[number];
 
 /**
  * What a batch is allowed over all its runs. Of what is not given the batch keeps what it has; null takes a limit away.
@@ -77,6 +85,7 @@ export interface BatchCounts {
   readonly money: BatchMoney;
   /** Every request of the sources has been enqueued or was already done. */
   readonly fed: boolean;
+  readonly halt: Halt | null;
 }
 
 /** One page as intake found it. */

@@ -54,6 +54,7 @@ export const ERROR_CATALOGUE = {
     "defer",
     "it goes on when the window opens; run it again with another --window to change that",
   ),
+  "batch-halted": entry("defer", "the batch was paused or cancelled; resume it, or run it again"),
   "destination-full": entry("defer", "read the outcomes of this destination, or raise CARDBATCH_RESULTS_BACKLOG"),
   "recipient-refused": entry(
     "defer",

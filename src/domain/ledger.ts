@@ -46,11 +46,12 @@ export type Claim =
  * - `void`: the slot is not valid any more; wait for another.
  * - `spent`: the batch's budget has no call left at present.
  * - `closed`: the batch's window has closed while the call waited.
+ * - `halted`: the batch was paused or cancelled meanwhile.
  * - `lost`: the page is somebody else's by now, who is more urgent or took us for dead; its answer will serve both.
  */
 export type Departure =
   | { readonly kind: "go"; readonly waitMs: number }
-  | { readonly kind: "void" | "spent" | "closed" | "lost" };
+  | { readonly kind: "void" | "spent" | "closed" | "halted" | "lost" };
 
 /** What a call came to, for the batch's accounts. */
 export interface CallAccount {

@@ -148,7 +148,7 @@ function later(delayMs: number) {
 }
 
 /** Errors of the batch as a whole, which no coming back mends. */
-const PARKING: ReadonlySet<ErrorCode> = new Set(["budget-spent", "outside-window"]);
+const PARKING: ReadonlySet<ErrorCode> = new Set(["budget-spent", "outside-window", "batch-halted"]);
 
 function parkedFor(random: () => number, policy: RetryPolicy): number {
   return Math.ceil(policy.parkedMs * (1 + random() / 2));

@@ -20,6 +20,8 @@ export interface UnreadablePage {
   readonly request: RequestId;
   readonly listed: Listed;
   readonly failure: Failure;
+  /** What it can be tried again with; null: its listing must change first. */
+  readonly job: ImageJob | null;
 }
 
 export interface FeedDeps extends Pick<DigestDeps, "readFacts" | "sleep"> {
@@ -138,7 +140,7 @@ async function enqueueChunk(chunk: readonly Page[], feeding: Feeding): Promise<v
   for (const [i, page] of chunk.entries()) {
     if (wanted[i] !== true) continue;
     const { request, digested } = page;
-    if (digested.problem !== null) await deps.fail({ request, listed: digested.listed, failure: digested.problem });
+    if (digested.problem !== null) await deps.fail(await unreadablePage(page, digested.problem, options, deps));
     else if (digested.key !== null) jobs.push({ request, job: await toJob(page, digested.key, options, deps) });
   }
   if (jobs.length > 0) {
@@ -149,13 +151,24 @@ async function enqueueChunk(chunk: readonly Page[], feeding: Feeding): Promise<v
   deps.onProgress(progress);
 }
 
-async function toJob(page: Page, key: ImageKey, { batch, priority }: FeedOptions, deps: FeedDeps): Promise<ImageJob> {
+async function unreadablePage(page: Page, failure: Failure, options: FeedOptions, deps: FeedDeps) {
+  const { request, digested } = page;
+  const job = digested.listed.problem === null ? await toJob(page, null, options, deps) : null;
+  return { request, listed: digested.listed, failure, job };
+}
+
+async function toJob(
+  page: Page,
+  key: ImageKey | null,
+  { batch, priority }: FeedOptions,
+  deps: FeedDeps,
+): Promise<ImageJob> {
   const sealed = await deps.sealReference(page.image);
   const where = sealed === null ? page.image : { sealed };
   return {
     schema: PAYLOAD_SCHEMA,
     // The one page of an image goes without saying, and each waiting job is the lighter for it.
-    image: { ...where, key, ...(page.digested.pages > 1 ? { page: page.page } : {}) },
+    image: { ...where, ...(key === null ? {} : { key }), ...(page.digested.pages > 1 ? { page: page.page } : {}) },
     batch: batch.name,
     ...(page.digested.listed.ref === null ? {} : { ref: page.digested.listed.ref }),
     ...(priority === "batch" ? {} : { priority }),

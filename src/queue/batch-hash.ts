@@ -1,5 +1,13 @@
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
-import type { Batch, BatchCounts, BatchMoney, BatchTerms, ProviderCounts } from "../domain/batch.js";
+import {
+  type Batch,
+  type BatchCounts,
+  type BatchMoney,
+  type BatchTerms,
+  HALTS,
+  type Halt,
+  type ProviderCounts,
+} from "../domain/batch.js";
 import { callsUnderWay, costAtRisk, costOf, countedProviders, isSpent, leftInLimits } from "../domain/money.js";
 import { JUDGING_RULES, OUTCOMES, type Outcome } from "../domain/reading.js";
 import { RECORD_SCHEMA } from "../domain/record.js";
@@ -37,7 +45,12 @@ export function deserialize(name: string, fields: Record<string, string>): Batch
     generation: fields.generation,
     refreshSinceMs: Number(fields.refreshSinceMs ?? 0),
     window: parseJson<CallWindow>(fields.window),
+    halt: haltOf(fields[HALT_FIELD]),
   };
+}
+
+export function haltOf(text: string | null | undefined): Halt | null {
+  return HALTS.find((halt) => halt === text) ?? null;
 }
 
 export function parseJson<T>(text: string | undefined): T | null {
@@ -77,6 +90,7 @@ export function toCounts(fields: Record<string, string>): BatchCounts {
     providers,
     money: toMoney(fields),
     fed: fields.fed === "1",
+    halt: haltOf(fields[HALT_FIELD]),
   };
 }
 
@@ -108,6 +122,7 @@ function toMoney(fields: Record<string, string>): BatchMoney {
 }
 
 /** Fields of a batch's hash that the scripts read or count in. */
+export const HALT_FIELD = "halt";
 const LIMIT_FIELDS = { maxCalls: "limit:calls", budget: "limit:budget", of: "limit:of" } as const;
 const priceField = (provider: ProviderName) => `price:${provider}`;
 export const askedField = (provider: ProviderName) => `asked:${provider}`;

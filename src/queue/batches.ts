@@ -1,5 +1,5 @@
 import type { ProviderName } from "../domain/answer.js";
-import type { Admission, Batch, BatchCounts, BatchTerms } from "../domain/batch.js";
+import type { Admission, Batch, BatchCounts, BatchTerms, Halt } from "../domain/batch.js";
 import { OUTCOMES } from "../domain/reading.js";
 import type { CallWindow } from "../domain/window.js";
 import {
@@ -8,6 +8,8 @@ import {
   callField,
   deserialize,
   freeField,
+  HALT_FIELD,
+  haltOf,
   outcomeField,
   parseJson,
   policyOf,
@@ -81,7 +83,10 @@ export interface PreviewedBatch {
 
 /** The batches in Redis: their settings, marks and accounts. */
 export interface Batches {
-  /** Makes the batch, or opens it again; what has changed since decides whether its outcomes still stand. */
+  /**
+   * Makes the batch, or opens it again; what has changed since decides whether its outcomes still stand. One that was
+   * cancelled may go on, one that was paused stays so.
+   */
   open(options: OpenBatch): Promise<Batch>;
   /** What `open` would make of it; changes nothing. */
   preview(options: OpenBatch): Promise<PreviewedBatch>;
@@ -92,6 +97,9 @@ export interface Batches {
   /** Whether each request still has to be enqueued; found grows by those never seen before. */
   admit(batch: Batch, pages: readonly Admission[], trust?: Trust): Promise<boolean[]>;
   setFed(name: string, fed: boolean): Promise<void>;
+  halt(name: string): Promise<Halt | null>;
+  /** Null: it may go on. */
+  setHalt(name: string, halt: Halt | null): Promise<void>;
   /**
    * Adds calls that lines of an earlier run tell of, when the accounts themselves were lost. What became of those that are
    * not among the billable ones nobody knows any more: they are uncertain.
@@ -121,6 +129,7 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
       const allowed = serializeTerms(options.terms ?? {}, options.providers);
       const anew = { policy: policyOf(options), openedAtMs: String(nowMs), fed: "0" };
       await redis.hset(keys.batch(batch.name), { ...serialize(batch), ...asked, ...allowed, ...anew });
+      if (before[HALT_FIELD] !== undefined && batch.halt === null) await redis.hdel(keys.batch(batch.name), HALT_FIELD);
       await redis.sadd(keys.batches(), batch.name);
       return batch;
     },
@@ -156,6 +165,11 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
       return pages.map(({ imageKey }, i) => !isDone(marks[i] ?? NEW_MARK, batch.generation, imageKey));
     },
     setFed: async (name, fed) => void (await redis.hset(keys.batch(name), "fed", fed ? "1" : "0")),
+    halt: async (name) => haltOf(await redis.hget(keys.batch(name), HALT_FIELD)),
+    setHalt: async (name, halt) => {
+      if (halt === null) await redis.hdel(keys.batch(name), HALT_FIELD);
+      else await redis.hset(keys.batch(name), HALT_FIELD, halt);
+    },
     addCalls: async (name, provider, calls, billable) => {
       const rest = provider === "local" ? freeField(provider) : uncertainField(provider);
       const batch = keys.batch(name);
@@ -167,6 +181,7 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
     reset: async (name) => {
       await unlinkMarks(redis, keys, name);
       const recorded = (await redis.hkeys(keys.batch(name))).filter((field) => field.startsWith("recorded:"));
+      await redis.unlink(keys.failures(name));
       await redis.hdel(keys.batch(name), "found", "fed", ...recorded, ...OUTCOMES.map(outcomeField));
     },
     sweep: async (olderThanMs) => {
@@ -179,7 +194,7 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
         await unlinkMarks(redis, keys, name);
         if (sink != null)
           await redis.del(keys.sink(sink), `${keys.sink(sink)}:superseded`, `${keys.sink(sink)}:dropped`);
-        await redis.del(keys.batch(name));
+        await redis.del(keys.batch(name), keys.failures(name));
         await redis.srem(keys.batches(), name);
         swept.push(name);
       }
@@ -211,6 +226,7 @@ function reopen(before: Record<string, string>, { name, refresh, terms = {}, ...
     generation: isReopened ? nextGeneration(generation) : generation,
     refreshSinceMs: refresh ? nowMs : Number(before.refreshSinceMs ?? 0),
     window: terms.window === undefined ? parseJson<CallWindow>(before.window) : terms.window,
+    halt: haltOf(before[HALT_FIELD]) === "paused" ? "paused" : null,
   };
   return { batch, asked: askedSince(batch, deserialize(name, before), refresh ? {} : before) };
 }

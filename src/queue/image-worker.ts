@@ -19,7 +19,7 @@ import { createWatchedWorker, LOCK_MS } from "./watched-worker.js";
 /** A payload of a version that is not known here waits for a worker that knows it. */
 const UNKNOWN_VERSION_MS = 10 * 60_000;
 const DESTINATION_FULL_MS = 1000;
-/** A batch outside its window is looked at again after this at the latest, whatever the clocks do. */
+/** A batch that is paused or outside its window is looked at again after this at the latest, whatever the clocks do. */
 const LONGEST_CLOSED_MS = 10 * 60_000;
 const FAULT_MS = 1000;
 /** A job taken so lately is ours without asking. */
@@ -43,13 +43,27 @@ export interface ImageWorkerDeps {
   readonly recognize: (job: ImageJob, batch: Batch, state: AttemptState, stop: StopSignals) => Promise<Result>;
   /** The batch that a job names, or what stands in for one that nobody opened. */
   readonly batch: (name: string) => Promise<Batch>;
-  readonly publish: (record: OutcomeRecord, destination: string | null, generation: string) => Promise<void>;
+  /** @param job what the request can be tried again with; null: it cannot */
+  readonly publish: (
+    record: OutcomeRecord,
+    destination: string | null,
+    generation: string,
+    job: ImageJob | null,
+  ) => Promise<void>;
+  /** Whether the batch is cancelled at this very moment. */
+  readonly isCancelled: (batch: string) => Promise<boolean>;
   readonly isFull: (destination: string | null) => Promise<boolean>;
   /** Enqueues each page of an image whose job did not name one. */
   readonly addPages: (pages: readonly PageJob[], batch: Batch) => Promise<void>;
   /** The outcome of a job that does not fit the schema; a destination of its own, if it named one. */
   readonly refuse: (jobId: string, data: unknown) => { record: OutcomeRecord; destination: string | null };
   readonly emit: EventSink;
+}
+
+/** Where an outcome goes unless the batch says so, and what it came from. */
+interface Published {
+  readonly destination: string | null;
+  readonly job: ImageJob | null;
 }
 
 export interface ImageWorker {
@@ -89,8 +103,8 @@ export function createImageWorker(
   const process = async (job: Job, token: string | undefined, signals: StopSignals): Promise<void> => {
     const startedAt = performance.now();
     deps.emit({ type: "step", step: "taken", request: job.id ?? "" });
-    const finish = async (record: OutcomeRecord, destination: string | null, batch: Batch): Promise<void> => {
-      await deps.publish(record, destination ?? batch.destination, batch.generation);
+    const finish = async (record: OutcomeRecord, batch: Batch, from: Published): Promise<void> => {
+      await deps.publish(record, from.destination ?? batch.destination, batch.generation, from.job);
       deps.emit({ type: "finished", record, durationMs: performance.now() - startedAt });
     };
     // Later starts say when the job was put back, not how long the queue is.
@@ -102,9 +116,12 @@ export function createImageWorker(
     const parsed = imageJobSchema.safeParse(job.data);
     if (!parsed.success) {
       const { record, destination } = deps.refuse(job.id ?? "", job.data);
-      return finish(record, destination, await deps.batch(record.batch));
+      return finish(record, await deps.batch(record.batch), { destination, job: null });
     }
     const batch = await deps.batch(parsed.data.batch);
+    // Its request stays pending, and is enqueued again when its sources are.
+    if (batch.halt === "cancelled" && (await deps.isCancelled(batch.name))) return;
+    if (batch.halt !== null) return later(job, token, LONGEST_CLOSED_MS);
     const closedMs = opensAt(batch.window, Date.now()) - Date.now();
     if (closedMs > 0) return later(job, token, Math.min(closedMs, LONGEST_CLOSED_MS));
     const { destination = null } = parsed.data;
@@ -119,7 +136,7 @@ export function createImageWorker(
       case "pages":
         return deps.addPages(result.pages, batch);
       case "outcome":
-        return finish(result.record, destination, batch);
+        return finish(result.record, batch, { destination, job: parsed.data });
       case "again":
         deps.emit({
           type: "put-back",

@@ -26,6 +26,8 @@ export interface Images {
   asleep(): Promise<number>;
   /** Has the batch's jobs that were put off started at once. */
   wake(batch: string): Promise<void>;
+  /** Jobs of the batch that somebody works on. */
+  inWork(batch: string): Promise<number>;
   /** Jobs of every kind. */
   unfinished(): Promise<number>;
   /** Workers that are connected at present. */
@@ -62,6 +64,7 @@ export function createImages(redis: Redis, keys: Keys): Images {
         if (jobs.length < WAKE_AT_A_TIME) return;
       }
     },
+    inWork: async (batch) => (await queue.getActive()).filter((job) => job?.data?.batch === batch).length,
     unfinished: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed", "active")),
     workers: () => queue.getWorkersCount(),
     close: () => queue.close(),

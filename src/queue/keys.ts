@@ -58,6 +58,11 @@ export class Keys {
     }
   }
 
+  /** Hash: what is kept of each failed request of a batch. */
+  failures(batch: string): string {
+    return `${this.prefix}:failures:${batch}`;
+  }
+
   answer(key: AnswerKey): string {
     return `${this.prefix}:ans:${key}`;
   }

@@ -95,7 +95,8 @@ const LONGEST_SEND_WAIT_US = 100_000;
  * pace limits), µs between calls, µs of tolerance.
  * Returns how many µs the call has still to wait. Slots are handed out evenly, but who is busy comes late: here, where the calls
  * of all go by, GCRA sees to it that they do not bunch up (`sent` is its theoretical arrival time).
- * A call that is marked already was counted, and the reply was lost.
+ * A call that is marked already was counted, and the reply was lost. From the moment that a batch is halted none of its calls
+ * goes out.
  */
 export const MARK_SENT = {
   name: "cardbatchMarkSent",
@@ -104,6 +105,7 @@ export const MARK_SENT = {
     local ticket, limit = string.match(redis.call('GET', KEYS[1]) or '', '^([^|]*)|([^|]*)|')
     if ticket ~= ARGV[1] then return {'lost'} end
     if limit ~= '' then return {'go'} end
+    if redis.call('HEXISTS', KEYS[3], 'halt') == 1 then return {'halted'} end
     local waitUs, sent = 0, nil
     if ARGV[6] ~= '' then
       local nowUs = time[1] * 1000000 + time[2]

@@ -1,6 +1,8 @@
 import { Queue } from "bullmq";
+import type { ImageJob } from "../domain/payload.js";
 import type { OutcomeStream } from "../domain/record.js";
 import { type OutcomeRecord, streamOf } from "../domain/record.js";
+import { keepFailure } from "./kept-failure.js";
 import type { Keys } from "./keys.js";
 import { imagePart, NEW_MARK } from "./mark.js";
 import { loadScript, type Redis } from "./redis.js";
@@ -11,11 +13,23 @@ export const EVENT_STREAM = { events: { maxLen: 100 } };
 /** How stale the count of unread outcomes may be. @unit milliseconds */
 const COUNT_KEPT_MS = 500;
 
-/** KEYS: batch, requests. ARGV: request, generation, image part. A request nobody admitted is found now. */
+/** What is known of a batch's failures is forgotten when so long nothing of it has failed. */
+const FAILURES_KEPT_MS = 30 * 24 * 3600_000;
+
+/**
+ * KEYS: batch, requests, failures. ARGV: request, generation, image part, what is kept of a failure ("": it did not fail).
+ * A request nobody admitted is found now.
+ */
 const MARK_PUBLISHED = {
   name: "cardbatchMarkPublished",
-  keys: 2,
+  keys: 3,
   lua: `
+    if ARGV[4] == '' then
+      redis.call('HDEL', KEYS[3], ARGV[1])
+    else
+      redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
+      redis.call('PEXPIRE', KEYS[3], ${FAILURES_KEPT_MS})
+    end
     local mark = redis.call('HGET', KEYS[2], ARGV[1])
     if not mark then redis.call('HINCRBY', KEYS[1], 'found', 1) end
     redis.call('HSET', KEYS[2], ARGV[1], string.sub(mark or '${NEW_MARK}', 1, 2) .. ARGV[2] .. ARGV[3])`,
@@ -30,8 +44,11 @@ export interface OutcomeJob {
 
 /** The result and failure queues of all destinations, from the side that fills them. */
 export interface Outcomes {
-  /** Hands an outcome to its destination and marks the request as answered for; twice is harmless. */
-  publish(record: OutcomeRecord, destination: string | null, generation: string): Promise<void>;
+  /**
+   * Hands an outcome to its destination and marks the request as answered for; twice is harmless.
+   * @param job what to enqueue should the request be tried again; null: that cannot be said
+   */
+  publish(record: OutcomeRecord, destination: string | null, generation: string, job?: ImageJob | null): Promise<void>;
   /** Whether so many outcomes of this destination are unread that its jobs have to wait. */
   isFull(destination: string | null): Promise<boolean>;
   /** Outcomes of a destination that nobody has recorded yet. */
@@ -64,13 +81,15 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
   };
 
   return {
-    publish: async (record, destination, generation) => {
+    publish: async (record, destination, generation, job = null) => {
       // The id keeps an outcome that is published twice, unread, from being there twice.
       const jobId = `${record.request}_${generation}`;
       const target = queue(streamOf(record.outcome), destination);
       await target.add("outcome", record, { jobId, removeOnComplete: true, removeOnFail: true });
-      const names = [keys.batch(record.batch), keys.requests(record.batch, record.request)];
-      await markPublished(...names, record.request, generation, imagePart(record.image.key));
+      const { batch, request } = record;
+      const names = [keys.batch(batch), keys.requests(batch, request), keys.failures(batch)];
+      const failure = record.outcome === "failed" ? keepFailure(record, job) : "";
+      await markPublished(...names, request, generation, imagePart(record.image.key), failure);
     },
     isFull: (destination) => {
       const name = destination ?? "";

@@ -21,6 +21,7 @@ function progressOf(
       providers: {},
       money: NO_MONEY,
       fed: true,
+      halt: null,
       ...more,
     },
     feed: { listed: found, enqueued: found, ignored: 0, waiting: false },

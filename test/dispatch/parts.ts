@@ -142,6 +142,7 @@ const BATCH: Batch = {
   generation: "1",
   refreshSinceMs: 0,
   window: null,
+  halt: null,
 };
 
 /** A request for a page of its own, which counts its calls. */

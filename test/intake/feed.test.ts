@@ -15,6 +15,7 @@ const BATCH: Batch = {
   generation: "1",
   refreshSinceMs: 0,
   window: null,
+  halt: null,
 };
 const KEY: ImageKey = `sha256:${"0".repeat(64)}`;
 const image = (name: string, ref: string | null = null): Listed => ({

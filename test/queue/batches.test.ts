@@ -212,6 +212,18 @@ describe("the terms of a batch", () => {
   });
 });
 
+test("a batch that was cancelled may go on once it is opened again, one that was paused may not", async () => {
+  await open("halted");
+  await batches.setHalt("halted", "cancelled");
+  expect(await batches.get("halted")).toMatchObject({ halt: "cancelled" });
+  expect(await open("halted")).toMatchObject({ halt: null });
+  expect(await batches.counts("halted")).toMatchObject({ halt: null });
+  await batches.setHalt("halted", "paused");
+  expect(await open("halted")).toMatchObject({ halt: "paused" });
+  await batches.setHalt("halted", null);
+  expect(await batches.halt("halted")).toBeNull();
+});
+
 test("batches that nobody has opened for a while are forgotten with all that is theirs, those in use are not", async () => {
   const old = await open("untouched");
   await batches.setSink("untouched", "sink-untouched");

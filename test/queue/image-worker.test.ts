@@ -56,6 +56,7 @@ function openPlace(resultsBacklog = 100) {
     generation: "3",
     refreshSinceMs: 0,
     window: null,
+    halt: null,
   });
   const start = (recognize: Recognize, more: Partial<ImageWorkerDeps> = {}, concurrency = 4) => {
     const deps: ImageWorkerDeps = {
@@ -65,6 +66,7 @@ function openPlace(resultsBacklog = 100) {
       },
       batch: async (name) => batchOf(name),
       publish: outcomes.publish,
+      isCancelled: async () => false,
       isFull: outcomes.isFull,
       addPages: async (pages) => images.add(pages),
       refuse: (jobId) => ({ record: recordOf("b", jobId, "failed", { code: "payload-invalid" }), destination: null }),
@@ -103,6 +105,32 @@ async function unread({ keys }: Place, queue: string): Promise<{ record: Outcome
 }
 
 const isEmpty = ({ images }: Place) => expect.poll(() => images.unfinished(), { timeout: 5000 }).toBe(0);
+
+describe("a job of a batch that is halted", () => {
+  const halted = ({ batchOf }: Place, halt: Batch["halt"]) => ({
+    batch: async (name: string) => ({ ...batchOf(name), halt }),
+  });
+
+  test("sleeps while it is paused", async () => {
+    const place = openPlace();
+    await add(place, "a");
+    place.start(accepts, halted(place, "paused"));
+    await expect.poll(() => place.images.asleep()).toBe(1);
+    expect(place.seen).toEqual([]);
+  });
+
+  test("leaves the queue without an outcome when it is cancelled at this very moment, and sleeps when it no longer is", async () => {
+    const place = openPlace();
+    await add(place, "a");
+    await add(place, "b");
+    let asked = 0;
+    place.start(accepts, { ...halted(place, "cancelled"), isCancelled: async () => asked++ === 0 }, 1);
+    await expect.poll(() => place.images.asleep()).toBe(1);
+    expect(await place.images.unfinished()).toBe(1);
+    expect(place.seen).toEqual([]);
+    expect(await unread(place, "card-results.to-b")).toEqual([]);
+  });
+});
 
 describe("a job", () => {
   test("that has its outcome is gone, and the outcome waits at its batch's destination", async () => {

@@ -21,6 +21,7 @@ const BATCH = {
   generation: "1",
   refreshSinceMs: 0,
   window: null,
+  halt: null,
 } as const;
 
 test("what a killed worker had in its hands runs elsewhere within 10 s, however often that happens, and never fails", async () => {
@@ -55,6 +56,7 @@ test("what a killed worker had in its hands runs elsewhere within 10 s, however 
       }),
       batch: async () => BATCH,
       publish: outcomes.publish,
+      isCancelled: async () => true,
       isFull: outcomes.isFull,
       addPages: async () => {},
       refuse: () => ({ record: recordOf("b", "refused"), destination: null }),

@@ -6,7 +6,7 @@ import { connectRedis } from "../../dist/queue/redis.js";
 const [url, prefix] = process.argv.slice(2);
 const redis = connectRedis({ url, name: "worker-process", onError: () => {} });
 const never = new AbortController().signal;
-const batch = { name: "b", destination: null, generation: "1", window: null };
+const batch = { name: "b", destination: null, generation: "1", window: null, halt: null };
 createImageWorker(
   redis,
   new Keys(prefix),

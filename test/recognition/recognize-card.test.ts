@@ -123,6 +123,7 @@ function batchOf(...providers: ProviderName[]): Batch {
     generation: "1",
     refreshSinceMs: 0,
     window: null,
+    halt: null,
   };
 }
 

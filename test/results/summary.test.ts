@@ -26,6 +26,7 @@ const counts: BatchCounts = {
     spent: false,
   },
   fed: true,
+  halt: null,
 };
 const nothing: BatchCounts = {
   found: 0,
@@ -35,6 +36,7 @@ const nothing: BatchCounts = {
   providers: {},
   money: NO_MONEY,
   fed: false,
+  halt: null,
 };
 const input: SummaryInput = {
   batch: "b",
@@ -85,7 +87,7 @@ describe("summarize", () => {
     [true, { pending: 0 }],
     [false, { pending: 1 }],
     [false, { pending: 0, stale: 1 }],
-    [false, { pending: 0, fed: false }],
+    [false, { pending: 0, fed: false, halt: null }],
   ])("complete is %s with %o", (complete, more) => {
     expect(summarize({ ...input, counts: { ...counts, ...more } }).complete).toBe(complete);
   });

@@ -117,7 +117,16 @@ test("waits, writes and the rest", async () => {
 test("a batch, set as it stands", async () => {
   const metrics = createMetrics("1.2.3");
   const outcomes = { accepted: 5, review: 1, rejected: 0, failed: 2, duplicate: 1 };
-  metrics.setBatch({ found: 12, outcomes, pending: 3, stale: 0, providers: {}, money: NO_MONEY, fed: true });
+  metrics.setBatch({
+    found: 12,
+    outcomes,
+    pending: 3,
+    stale: 0,
+    providers: {},
+    money: NO_MONEY,
+    fed: true,
+    halt: null,
+  });
   const waiting = { why: "breaker-open", untilMs: 1, code: "provider-timeout" } as const;
   metrics.setPace("huawei", { rate: 20, waiting, outage: "1" });
   metrics.countScrubbed(2);

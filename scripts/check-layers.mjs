@@ -16,6 +16,8 @@ const STAGES = [
   "engine",
   "vault",
   "results",
+  "staging",
+  "webhooks",
   "telemetry",
   "config",
   "bootstrap",

@@ -15,9 +15,15 @@ export const SOURCE_FIELD = "image.source";
 /** The field of a job that names the image where the name holds a card number. */
 export const JOB_REFERENCE_FIELD = "job.image";
 
+/** The field of an address that outcomes are told to, which may hold a password; its request is the API key's id. */
+export const WEBHOOK_FIELD = "webhook.url";
+
+/** The field of a secret that webhooks are signed with; its request is the API key's id. */
+export const WEBHOOK_SECRET_FIELD = "webhook.secret";
+
 /** Of text only: numbers are no text, so that who can open the one cannot open the other. */
 export interface TextBinding extends SealBinding {
-  readonly field: typeof SOURCE_FIELD | typeof JOB_REFERENCE_FIELD;
+  readonly field: typeof SOURCE_FIELD | typeof JOB_REFERENCE_FIELD | typeof WEBHOOK_FIELD | typeof WEBHOOK_SECRET_FIELD;
 }
 
 /** The field of the number of a record's card. */

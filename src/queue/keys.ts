@@ -115,6 +115,81 @@ export class Keys {
     return `${this.prefix}:recipients`;
   }
 
+  /** Hash: API keys by id, as JSON. */
+  apiKeys(): string {
+    return `${this.prefix}:api:keys`;
+  }
+
+  /** Hash: of each API key the address that outcomes are told to, encrypted. */
+  apiWebhooks(): string {
+    return `${this.prefix}:api:webhooks`;
+  }
+
+  /** Hash: of each API key the secrets that its webhooks are signed with, encrypted, as JSON. */
+  apiSecrets(): string {
+    return `${this.prefix}:api:secrets`;
+  }
+
+  /** String: how far an API key's rate is used up. */
+  apiRate(id: string): string {
+    return `${this.prefix}:api:rate:${id}`;
+  }
+
+  /** Hash: a request that was received over HTTP, and its outcome. */
+  apiRequest(request: string): string {
+    return `${this.prefix}:api:req:${request}`;
+  }
+
+  /** Sorted set: requests of a batch that have their outcome, in the order of that. */
+  apiOutcomes(batch: string): string {
+    return `${this.prefix}:api:out:${batch}`;
+  }
+
+  /** Sorted set: requests that were received and may not be on the queue yet, by when. */
+  apiAccepting(): string {
+    return `${this.prefix}:api:accepting`;
+  }
+
+  /** String: what was answered to a request with an Idempotency-Key. */
+  apiIdempotency(key: string, digest: string): string {
+    return `${this.prefix}:api:idem:${key}:${digest}`;
+  }
+
+  /** Hash: a staged file's pages, and which of them failed. */
+  apiUpload(upload: string): string {
+    return `${this.prefix}:api:upload:${upload}`;
+  }
+
+  /** Set: batches whose images are to be put on the queue by `serve`. */
+  apiFeeding(): string {
+    return `${this.prefix}:api:feeding`;
+  }
+
+  /** String: the images of a batch, encrypted, until they are on the queue. */
+  apiSource(batch: string): string {
+    return `${this.prefix}:api:source:${batch}`;
+  }
+
+  /** Hash: an outcome to be told. */
+  delivery(id: string): string {
+    return `${this.prefix}:api:dlv:${id}`;
+  }
+
+  /** Sorted set: deliveries by when they are due. */
+  deliveriesDue(): string {
+    return `${this.prefix}:api:due`;
+  }
+
+  /** Sorted set: an API key's deliveries that were given up, by when. */
+  deliveriesParked(key: string): string {
+    return `${this.prefix}:api:parked:${key}`;
+  }
+
+  /** String: the name of the folder that images are staged in, below everybody's own. */
+  staging(): string {
+    return `${this.prefix}:staging`;
+  }
+
   /** Set: folders that run and enqueue have named as sources. */
   roots(): string {
     return `${this.prefix}:roots`;

@@ -5,6 +5,24 @@ import { imagePart, NEW_MARK, outcomeLetter } from "./mark.js";
 import type { OutcomeJob } from "./outcomes.js";
 import { loadScript, type Redis } from "./redis.js";
 
+/** Lua: marks a request as recorded, and counts it in its batch; returns the letter of the outcome that it had before. */
+export const SET_RECORDED = `
+    local function setRecorded(batch, requests, request, letter, generation, image)
+      local mark = redis.call('HGET', requests, request)
+      if not mark then
+        mark = '${NEW_MARK}'
+        redis.call('HINCRBY', batch, 'found', 1)
+      end
+      local before, recorded, published = string.sub(mark, 1, 1), string.sub(mark, 2, 2), string.sub(mark, 3, 3)
+      if before ~= '-' then redis.call('HINCRBY', batch, 'outcome:' .. before, -1) end
+      if recorded ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. recorded, -1) end
+      if generation ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. generation, 1) end
+      if published < generation then published = generation end
+      redis.call('HSET', requests, request, letter .. generation .. published .. image)
+      redis.call('HINCRBY', batch, 'outcome:' .. letter, 1)
+      return before
+    end`;
+
 /**
  * Records outcomes as written: marks, the batch's accounts and the sink's position change together or not at all, and with
  * them the outcomes go from their queue: none is recorded and there to be recorded once more. They go first, since a Redis that
@@ -19,6 +37,7 @@ const COMMIT = {
   name: "cardbatchCommit",
   keys: "counted" as const,
   lua: `
+    ${SET_RECORDED}
     if ARGV[1] ~= '' and #ARGV > 1 and redis.call('HGET', KEYS[1], 'position') == ARGV[1] then return end
     for i = 2, #ARGV, 6 do
       local queue, job = ARGV[i + 4], ARGV[i + 5]
@@ -32,24 +51,11 @@ const COMMIT = {
       local request, letter, generation, image = unpack(ARGV, i, i + 3)
       local at = 3 + (i - 2) / 3
       local batch, requests = KEYS[at], KEYS[at + 1]
-      local mark = redis.call('HGET', requests, request)
-      if not mark then
-        mark = '${NEW_MARK}'
-        redis.call('HINCRBY', batch, 'found', 1)
-      end
-      local before = string.sub(mark, 1, 1)
+      local before = setRecorded(batch, requests, request, letter, generation, image)
       if before ~= '-' then
         local stream = (before == 'f' or before == 'r') and 'F' or 'R'
-        redis.call('HINCRBY', batch, 'outcome:' .. before, -1)
         redis.call('HINCRBY', KEYS[2], stream .. request, 1)
       end
-      local recorded = string.sub(mark, 2, 2)
-      if recorded ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. recorded, -1) end
-      if generation ~= '-' then redis.call('HINCRBY', batch, 'recorded:' .. generation, 1) end
-      local published = string.sub(mark, 3, 3)
-      if published < generation then published = generation end
-      redis.call('HSET', requests, request, letter .. generation .. published .. image)
-      redis.call('HINCRBY', batch, 'outcome:' .. letter, 1)
     end`,
 };
 

@@ -5,7 +5,7 @@ import { ConfigError } from "../domain/errors.js";
 /**
  * - `jwe`: wraps the content keys of `number.jwe` and `image.sourceJwe` (A256KW).
  * - `fingerprint`: HMAC-SHA-256 over card numbers.
- * - `answer`: the ledger's stored answers.
+ * - `answer`: the ledger's stored answers, and images while they are staged.
  */
 export const KEY_USES = ["jwe", "fingerprint", "answer"] as const;
 export type KeyUse = (typeof KEY_USES)[number];

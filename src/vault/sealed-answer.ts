@@ -1,7 +1,8 @@
-import { createCipheriv, createDecipheriv, createHmac, type KeyObject, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { AnswerKey, StoredAnswer } from "../domain/answer.js";
 import { decodeStored, encodeStored } from "./answer-codec.js";
+import { deriveKey } from "./derive-key.js";
 import { activeKey, findKey, type Keyring } from "./keyring.js";
 import { VaultError } from "./vault-error.js";
 
@@ -14,8 +15,6 @@ import { VaultError } from "./vault-error.js";
 const VERSION = 1;
 const SALT_BYTES = 16;
 const TAG_BYTES = 16;
-const KEY_BYTES = 32;
-const NONCE_BYTES = 12;
 const PURPOSE = "cardbatch answer v1:";
 const CIPHER = "aes-256-gcm";
 /** First byte of the plaintext. */
@@ -30,7 +29,7 @@ export function sealAnswer(keyring: Keyring, stored: StoredAnswer, key: AnswerKe
   const { kid, secret } = activeKey(keyring, "answer");
   const salt = randomBytes(SALT_BYTES);
   const header = Buffer.concat([Buffer.from([VERSION, kid.length]), Buffer.from(kid), salt]);
-  const { recordKey, nonce } = deriveKey(secret, salt);
+  const { recordKey, nonce } = deriveKey(secret, PURPOSE, salt);
   const cipher = createCipheriv(CIPHER, recordKey, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(additionalData(header, key));
   const ciphertext = cipher.update(pack(encodeStored(stored)));
@@ -48,16 +47,11 @@ export function openAnswer(keyring: Keyring, sealed: Buffer, key: AnswerKey): St
   const found = findKey(keyring, "answer", sealed.toString("latin1", 2, 2 + kidLength));
   if (found === null) throw new VaultError("vault-key", `the stored answer's key is not in the keyring ${keyring.id}`);
   const header = sealed.subarray(0, headerLength);
-  const { recordKey, nonce } = deriveKey(found.secret, header.subarray(-SALT_BYTES));
+  const { recordKey, nonce } = deriveKey(found.secret, PURPOSE, header.subarray(-SALT_BYTES));
   const decipher = createDecipheriv(CIPHER, recordKey, nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(additionalData(header, key));
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
   return decodeStored(unpack(authenticate(decipher, sealed.subarray(headerLength, -TAG_BYTES))));
-}
-
-function deriveKey(secret: KeyObject, salt: Buffer): { readonly recordKey: Buffer; readonly nonce: Buffer } {
-  const derived = createHmac("sha512", secret).update(PURPOSE).update(salt).digest();
-  return { recordKey: derived.subarray(0, KEY_BYTES), nonce: derived.subarray(KEY_BYTES, KEY_BYTES + NONCE_BYTES) };
 }
 
 function additionalData(header: Buffer, key: AnswerKey): Buffer {

@@ -6,11 +6,16 @@ import { activeKey, type Keyring } from "./keyring.js";
 import type { Recipient } from "./recipient.js";
 import { readRecipient, recordRecipient } from "./recipient-record.js";
 import { openAnswer, sealAnswer } from "./sealed-answer.js";
+import { openStaged, type StagedCipher, sealStaged } from "./staged-cipher.js";
 
-/** What only `reveal` needs besides. */
+/** What only `reveal`, and who stages images, need besides. */
 export interface Vault extends CardVault {
   /** @throws VaultError */
   openNumber(jwe: string, expected: SealBinding): Promise<Pan>;
+  /** For bytes that are to be read once, under this name. */
+  sealStaged(name: string): StagedCipher;
+  /** @throws VaultError */
+  openStaged(sealed: Buffer, name: string): Buffer;
 }
 
 /** Says what the HMAC is of, so that the key can serve nothing else by accident. */
@@ -31,6 +36,8 @@ export function createVault(keyring: Keyring): Vault {
     sealFor: (destination, record) => sealFor(readRecipient(destination, record, (text) => keyedDigest(keyring, text))),
     sealAnswer: (stored, key) => sealAnswer(keyring, stored, key),
     openAnswer: (sealed, key) => openAnswer(keyring, sealed, key),
+    sealStaged: (name) => sealStaged(keyring, name),
+    openStaged: (sealed, name) => openStaged(keyring, sealed, name),
   };
 }
 

@@ -11,6 +11,7 @@ import { createEvaluation } from "../evaluate/evaluation.js";
 import { evaluationPage } from "../evaluate/evaluation-page.js";
 import { evaluationText } from "../evaluate/evaluation-text.js";
 import { measureAccuracy } from "../results/accuracy.js";
+import { matchDigits } from "../vault/match-digits.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
@@ -71,7 +72,11 @@ async function evaluate(source: string, options: EvaluateOptions, context: Conte
     if (result.ending.kind !== "complete") return endedEarly(result.ending.kind);
     const evaluation = createEvaluation();
     const judged = evaluation.result(
-      await measureAccuracy(result.folder, truth, { ...accuracyDeps(app), onPage: evaluation.add }),
+      await measureAccuracy(result.folder, truth, {
+        ...accuracyDeps(app),
+        matchDigits: (record, label) => matchDigits(app.vault, record, label),
+        onPage: evaluation.add,
+      }),
     );
     if (options.json === true) terminal.data(JSON.stringify(judged));
     else terminal.message(evaluationText(judged, createPaint(terminal.color).bold));

@@ -7,7 +7,6 @@ import { type Ending, type RunResult, runBatch } from "../app/run-batch.js";
 import { type App, openApp } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
 import { SOURCE_FIELD } from "../domain/card-vault.js";
-import { Pan } from "../domain/pan.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import { type Accuracy, measureAccuracy } from "../results/accuracy.js";
@@ -126,7 +125,7 @@ export async function finish(
 
 export function accuracyDeps({ vault }: App) {
   return {
-    fingerprint: (digits: string) => vault.fingerprint(new Pan(digits)),
+    fingerprint: vault.fingerprint,
     openSource: ({ request, image }: OutcomeRecord) =>
       vault.openText(image.sourceJwe ?? "", { request, field: SOURCE_FIELD }),
   };

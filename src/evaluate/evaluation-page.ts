@@ -1,6 +1,7 @@
 /** The evaluation as one HTML page that loads nothing: tables, two plots, and the worst pages with masked numbers. */
 import type { Score } from "../results/accuracy.js";
 import type { Evaluation } from "./evaluation.js";
+import { FIELD_NAMES } from "./fields.js";
 import { wilson } from "./wilson.js";
 
 const STYLE = `
@@ -17,7 +18,7 @@ export function evaluationPage(evaluation: Evaluation, about: string, madeAt: Da
 <html lang="en"><head><meta charset="utf-8"><title>cardbatch evaluation</title><style>${STYLE}</style></head><body>
 <h1>${accuracy.pages} labelled pages</h1>
 <p>${escaped(about)}, ${madeAt.toISOString().slice(0, 16).replace("T", " ")} UTC</p>
-${scoresTable(evaluation)}
+${scoresTable(evaluation)}${fieldsTable(evaluation)}
 <div class="plots">${reliabilityPlot(evaluation)}${coveragePlot(evaluation)}</div>
 ${coverageTable(evaluation)}${strataTables(evaluation)}${worstTable(evaluation)}
 </body></html>
@@ -46,6 +47,22 @@ function scoresTable({ accuracy, calibrationError, latencyMs }: Evaluation): str
     accuracy.missing === 0 ? [] : [`${accuracy.missing} labelled pages are not in the source.`],
   ];
   return `${table(["", "right", "of", "share", "95 % interval"], rows)}<p>${notes.flat().join(" ")}</p>`;
+}
+
+function fieldsTable({ fields, digits }: Evaluation): string {
+  const rows = fields.map(({ name, labelled, given, right }) => [
+    FIELD_NAMES[name],
+    given === 0 ? "" : percent(right / given),
+    `${given}`,
+    labelled === 0 ? "" : percent(right / labelled),
+    `${labelled}`,
+  ]);
+  const rate = digits?.characterErrorRate ?? null;
+  const note =
+    digits === null || rate === null
+      ? ""
+      : `<p>Of ${digits.labelled} digits ${digits.right} were read, and ${digits.extra} made up: character error rate ${percent(rate)}.</p>`;
+  return `<h2>By field</h2>${table(["", "precision", "of what was read", "recall", "of what is there"], rows)}${note}`;
 }
 
 function strataTables({ strata }: Evaluation): string {

@@ -1,5 +1,6 @@
 /** What labelled pages say about a provider beyond plain shares: where it fails, and whether it knows. */
-import type { Accuracy, JudgedPage, Score } from "../results/accuracy.js";
+import type { Accuracy, DigitMatch, JudgedPage, Score } from "../results/accuracy.js";
+import { characterErrorRate, type FieldScore, scoreFields, sumDigits } from "./fields.js";
 
 /** Pages of one value of one column of the truth file. */
 export interface Stratum {
@@ -39,6 +40,8 @@ export interface WrongPage {
 
 export interface Evaluation {
   readonly accuracy: Accuracy;
+  readonly fields: readonly FieldScore[];
+  readonly digits: (DigitMatch & { readonly characterErrorRate: number | null }) | null;
   readonly strata: readonly Stratum[];
   readonly reliability: readonly ReliabilityBin[];
   /** Expected calibration error: how far confidence is from the share that is right, over pages with a confidence. */
@@ -60,8 +63,11 @@ export function createEvaluation() {
     add: (page: JudgedPage) => void pages.push(page),
     result: (accuracy: Accuracy): Evaluation => {
       const reliability = reliabilityOf(pages);
+      const digits = sumDigits(pages);
       return {
         accuracy,
+        fields: scoreFields(pages),
+        digits: digits === null ? null : { ...digits, characterErrorRate: characterErrorRate(digits) },
         strata: strataOf(pages),
         reliability,
         calibrationError: calibrationErrorOf(reliability),

@@ -2,20 +2,21 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse";
 import { UsageError } from "../domain/errors.js";
+import { Pan } from "../domain/pan.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { STREAM_FILES } from "./ndjson-sink.js";
 import { readRecords } from "./read-lines.js";
 
-/** One labelled page. Null is "there is none to read". */
+/** One labelled page. Null is "there is none to read", undefined "the truth file has no such column". */
 export interface Label {
   readonly file: string;
   readonly page: number;
-  /** What the number's fingerprint is; never the number. */
+  readonly number: Pan | null;
   readonly fingerprint: string | null;
-  readonly issueDate: string | null;
-  readonly expiryDate: string | null;
-  readonly bank: string | null;
-  readonly type: string | null;
+  readonly issueDate: string | null | undefined;
+  readonly expiryDate: string | null | undefined;
+  readonly bank: string | null | undefined;
+  readonly type: string | null | undefined;
   /** What other columns say of the page, such as its design. */
   readonly strata: Readonly<Record<string, string>>;
 }
@@ -26,6 +27,15 @@ export interface JudgedPage {
   readonly record: OutcomeRecord;
   readonly isRight: boolean;
   readonly isAccepted: boolean;
+  /** Digit by digit; null when nobody asked, or the number could not be opened. */
+  readonly digits: DigitMatch | null;
+}
+
+/** As `vault/match-digits.ts` counts them. */
+export interface DigitMatch {
+  readonly labelled: number;
+  readonly right: number;
+  readonly extra: number;
 }
 
 /** How many of those that have a label, and are right. */
@@ -54,16 +64,18 @@ export interface Accuracy {
 }
 
 export interface AccuracyDeps {
-  readonly fingerprint: (digits: string) => string;
+  readonly fingerprint: (number: Pan) => string;
   /** The name of an image whose digits are masked in the results. */
   readonly openSource: (record: OutcomeRecord) => Promise<string>;
+  /** Opens the number that was read and counts its digits; where left out, nothing is decrypted. */
+  readonly matchDigits?: (record: OutcomeRecord, label: Pan | null) => Promise<DigitMatch | null>;
   /** Hears of every page that has a label. */
   readonly onPage?: (page: JudgedPage) => void;
 }
 
 /**
  * Compares a folder of results with a truth file (`file,page,number,issueDate,expiryDate,bank,type`; `file` as results
- * name the image). Numbers are compared by fingerprint: nothing is decrypted.
+ * name the image). Numbers are compared by fingerprint.
  * @throws UsageError when the truth file cannot be used
  */
 export async function measureAccuracy(folder: string, truth: string, deps: AccuracyDeps): Promise<Accuracy> {
@@ -76,7 +88,8 @@ export async function measureAccuracy(folder: string, truth: string, deps: Accur
       if (label === undefined || isForAskerAlone(record)) continue;
       labels.delete(key);
       const judgement = tally.add(label, record);
-      deps.onPage?.({ label, record, ...judgement });
+      const digits = (await deps.matchDigits?.(record, label.number)) ?? null;
+      deps.onPage?.({ label, record, ...judgement, digits });
     }
   }
   return tally.result(labels.size);
@@ -93,7 +106,7 @@ async function nameOf(record: OutcomeRecord, { openSource }: AccuracyDeps): Prom
   return sourceJwe === undefined ? source : openSource(record).catch(() => source);
 }
 
-async function readLabels(truth: string, fingerprint: (digits: string) => string): Promise<Map<string, Label>> {
+async function readLabels(truth: string, fingerprint: AccuracyDeps["fingerprint"]): Promise<Map<string, Label>> {
   const labels = new Map<string, Label>();
   const parser = createReadStream(truth)
     .on("error", (error) => parser.destroy(error))
@@ -103,12 +116,13 @@ async function readLabels(truth: string, fingerprint: (digits: string) => string
       const { file, page = "0", number, ...others } = row;
       if (file === undefined || number === undefined)
         throw new UsageError(`${truth}: needs the columns file and number`);
-      const digits = number.replace(/\D/g, "");
-      const text = (name: string) => (row[name] === undefined || row[name] === "" ? null : row[name]);
+      const pan = /\d/.test(number) ? new Pan(number) : null;
+      const text = (name: string) => (row[name] === "" ? null : row[name]);
       labels.set(labelKey(file, Number(page)), {
         file,
         page: Number(page),
-        fingerprint: digits === "" ? null : fingerprint(digits),
+        number: pan,
+        fingerprint: pan === null ? null : fingerprint(pan),
         issueDate: text("issueDate"),
         expiryDate: text("expiryDate"),
         bank: text("bank"),
@@ -147,10 +161,10 @@ function createTally() {
       // What could not be read at all is not right about a page without a number either.
       const isRight = record.outcome !== "failed" && (card?.number?.fingerprint ?? null) === label.fingerprint;
       scores.number.add(isRight);
-      if (label.issueDate !== null) scores.issueDate.add(card?.issueDate === label.issueDate);
-      if (label.expiryDate !== null) scores.expiryDate.add(card?.expiryDate === label.expiryDate);
-      if (label.bank !== null) scores.bank.add(card?.bank?.name === label.bank);
-      if (label.type !== null) scores.type.add(card?.type === label.type);
+      if (isGiven(label.issueDate)) scores.issueDate.add(card?.issueDate === label.issueDate);
+      if (isGiven(label.expiryDate)) scores.expiryDate.add(card?.expiryDate === label.expiryDate);
+      if (isGiven(label.bank)) scores.bank.add(card?.bank?.name === label.bank);
+      if (isGiven(label.type)) scores.type.add(card?.type === label.type);
       const isAccepted =
         record.outcome === "accepted" || (record.outcome === "duplicate" && record.reasons.length === 0);
       if (isAccepted) accepted++;
@@ -170,6 +184,10 @@ function createTally() {
       missing,
     }),
   };
+}
+
+function isGiven(value: string | null | undefined): value is string {
+  return typeof value === "string";
 }
 
 function score() {

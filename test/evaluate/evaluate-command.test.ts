@@ -31,6 +31,8 @@ it("evaluate measures the engine on labelled images and writes a page without nu
     ["odd", 5],
   ]);
   expect(evaluation.reliability.reduce((sum, { pages }) => sum + pages, 0)).toBeGreaterThan(5);
+  expect(evaluation.digits?.labelled).toBe(flat.reduce((sum, { number }) => sum + (number?.length ?? 0), 0));
+  expect(evaluation.fields.map(({ name }) => name)).toEqual(["number"]);
   const page = await readFile(place.path("report.html"), "utf8");
   expect(page).toContain("Number by index");
   for (const { number } of flat) expect(page + stdout + stderr).not.toContain(number);

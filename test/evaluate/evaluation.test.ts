@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
-import type { OutcomeRecord } from "../../src/domain/record.js";
+import type { OutcomeRecord, RecordCard } from "../../src/domain/record.js";
 import { createEvaluation, type Evaluation } from "../../src/evaluate/evaluation.js";
 import { evaluationPage } from "../../src/evaluate/evaluation-page.js";
 import { evaluationText } from "../../src/evaluate/evaluation-text.js";
-import type { Accuracy, JudgedPage } from "../../src/results/accuracy.js";
+import type { Accuracy, DigitMatch, JudgedPage, Label } from "../../src/results/accuracy.js";
 import { recordCardOf } from "../helpers/record-card.js";
 import { recordOf } from "../helpers/records.js";
 
+const FINGERPRINT = recordCardOf().number?.fingerprint ?? "";
 const NONE = { labelled: 0, right: 0 };
 
 function accuracyOf(pages: readonly JudgedPage[]): Accuracy {
@@ -32,16 +33,23 @@ interface Read {
   readonly isAccepted?: boolean;
   readonly strata?: Record<string, string>;
   readonly more?: Partial<OutcomeRecord>;
+  readonly labels?: Partial<Label>;
+  readonly card?: Partial<RecordCard>;
+  readonly digits?: DigitMatch | null;
 }
 
-function pageOf({ name = "a", confidence, isRight, isAccepted = false, strata = {}, more = {} }: Read): JudgedPage {
+function pageOf(read: Read): JudgedPage {
+  const { name = "a", confidence, isRight, isAccepted = false, strata = {}, more = {} } = read;
+  const { labels = {}, digits = null } = read;
   const card = recordCardOf({
     confidence: { number: confidence, bank: null, issueDate: null, expiryDate: null },
     ...(confidence === null ? { number: null } : {}),
+    ...read.card,
   });
   const record = recordOf("b", name, isAccepted ? "accepted" : "review", { cards: [card], ...more });
-  const label = { file: name, page: 0, fingerprint: "x", issueDate: null, expiryDate: null, bank: null, type: null };
-  return { label: { ...label, strata }, record, isRight, isAccepted };
+  const none = { issueDate: undefined, expiryDate: undefined, bank: undefined, type: undefined };
+  const label = { file: name, page: 0, number: null, fingerprint: isRight ? FINGERPRINT : "x", ...none, strata };
+  return { label: { ...label, ...labels }, record, isRight, isAccepted, digits };
 }
 
 function evaluate(...reads: Read[]): Evaluation {
@@ -94,6 +102,32 @@ describe("createEvaluation", () => {
     );
     expect(worst.map(({ source }) => source)).toEqual(["high.jpg", "low.jpg"]);
     expect(latencyMs).toEqual({ p50: 30, p95: 30 });
+  });
+
+  test("counts precision over what was read and recall over what is there, field by field", () => {
+    const labels = { expiryDate: "2030-01", issueDate: null };
+    const card = { issueDate: null, expiryDate: null };
+    const { fields } = evaluate(
+      { confidence: 0.9, isRight: true, labels, card: { ...card, expiryDate: "2030-01" } },
+      { confidence: 0.9, isRight: false, labels, card: { ...card, issueDate: "2030-01" } },
+      { confidence: null, isRight: false, labels, card },
+    );
+    expect(fields).toEqual([
+      { name: "number", labelled: 3, given: 2, right: 1 },
+      { name: "issueDate", labelled: 0, given: 1, right: 0 },
+      { name: "expiryDate", labelled: 3, given: 1, right: 1 },
+    ]);
+  });
+
+  test("sums digits over the pages that have them", () => {
+    const read = { confidence: 0.9, isRight: true };
+    const { digits } = evaluate(
+      { ...read, digits: { labelled: 16, right: 16, extra: 0 } },
+      { ...read, digits: { labelled: 16, right: 13, extra: 1 } },
+      { ...read, digits: null },
+    );
+    expect(digits).toEqual({ labelled: 32, right: 29, extra: 1, characterErrorRate: 4 / 32 });
+    expect(evaluate(read).digits).toBeNull();
   });
 
   test("has an answer to nothing", () => {

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../src/domain/errors.js";
+import { type Pan, revealPan } from "../../src/domain/pan.js";
 import type { OutcomeRecord } from "../../src/domain/record.js";
-import { type Accuracy, measureAccuracy } from "../../src/results/accuracy.js";
+import { type Accuracy, type DigitMatch, measureAccuracy } from "../../src/results/accuracy.js";
 import { recordCardOf } from "../helpers/record-card.js";
 import { recordOf } from "../helpers/records.js";
 import { tempFolder } from "../helpers/temp-folder.js";
@@ -14,13 +15,15 @@ function page(name: string, digits: string | null, more: Partial<OutcomeRecord> 
   return recordOf("b", name, more.outcome ?? "accepted", { cards: [card], ...more });
 }
 
+const digitsOf = (number: Pan): string => revealPan(number);
+
 async function measure(truth: string, ...records: OutcomeRecord[]): Promise<Accuracy> {
   const folder = tempFolder({
     "truth.csv": truth,
     "results.ndjson": records.map((record) => `${JSON.stringify(record)}\n`).join(""),
   });
   return measureAccuracy(folder, join(folder, "truth.csv"), {
-    fingerprint: (digits) => digits,
+    fingerprint: (number) => digitsOf(number),
     openSource: async ({ image }) => {
       if (image.sourceJwe === "foreign") throw new Error("another keyring");
       return image.sourceJwe ?? "";
@@ -72,6 +75,29 @@ describe("measureAccuracy", () => {
     expect(await measure(`file,number\n1.jpg,${label}\n`, page("1", digits, more))).toMatchObject(expected);
   });
 
+  test("tells who asks what the digits of each page are compared with", async () => {
+    const asked: [string, string | null][] = [];
+    const folder = tempFolder({
+      "truth.csv": "file,number\n1.jpg,11\n2.jpg,\n",
+      "results.ndjson": [page("1", "12"), page("2", null)].map((record) => `${JSON.stringify(record)}\n`).join(""),
+    });
+    const pages: (DigitMatch | null)[] = [];
+    await measureAccuracy(folder, join(folder, "truth.csv"), {
+      fingerprint: digitsOf,
+      openSource: async () => "",
+      matchDigits: async ({ image }, label) => {
+        asked.push([image.source, label === null ? null : revealPan(label)]);
+        return label === null ? null : { labelled: 2, right: 1, extra: 0 };
+      },
+      onPage: ({ digits }) => pages.push(digits),
+    });
+    expect(asked).toEqual([
+      ["1.jpg", "11"],
+      ["2.jpg", null],
+    ]);
+    expect(pages).toEqual([{ labelled: 2, right: 1, extra: 0 }, null]);
+  });
+
   test("a page is known by its name however that is written", async () => {
     const name = (source: string, sourceJwe?: string) => ({
       image: { key: null, source, page: 0, ...(sourceJwe === undefined ? {} : { sourceJwe }) },
@@ -111,7 +137,7 @@ describe("measureAccuracy", () => {
   });
 
   test("a truth file that is not there is refused", async () => {
-    const deps = { fingerprint: (digits: string) => digits, openSource: async () => "" };
+    const deps = { fingerprint: digitsOf, openSource: async () => "" };
     await expect(measureAccuracy("/nowhere", "/nowhere/truth.csv", deps)).rejects.toThrow(UsageError);
   });
 });

@@ -80,7 +80,7 @@ async function readPages(engine: CardEngine, path: string, show: (digits: string
 }
 
 function describeCard(
-  { number, issueDate, expiryDate, quad }: EngineCard,
+  { number, issueDate, expiryDate, quad, direction, quality: { blur, glare, cutEdge } }: EngineCard,
   scale: number,
   show: (digits: string) => string,
 ) {
@@ -101,7 +101,13 @@ function describeCard(
     issueDate: field(issueDate),
     expiryDate: field(expiryDate),
     quad: quad === null ? null : toPixels(quad),
+    direction,
+    quality: { blur: round2(blur), glare: round2(glare), cutEdge },
   };
+}
+
+function round2(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 100) / 100;
 }
 
 function round4(value: number): number {

@@ -13,6 +13,19 @@ export interface EngineCard {
   readonly issueDate: EngineText | null;
   readonly expiryDate: EngineText | null;
   readonly quad: Quad | null;
+  /** Which way its text reads in the picture: degrees clockwise, 0 to 359, 0 upright. Null where neither number nor card was placed. */
+  readonly direction: number | null;
+  readonly quality: CardQuality;
+}
+
+/** What speaks against a picture of a card, from 0 (nothing) to 1; null where it cannot be measured. */
+export interface CardQuality {
+  /** How soft the number's edges are, whatever its contrast; over 0.85 they are hard to read. */
+  readonly blur: number | null;
+  /** The share of the card that is blown out to white. */
+  readonly glare: number | null;
+  /** The card reaches over the picture's edge. */
+  readonly cutEdge: boolean;
 }
 
 /** What the engine says about one picture. No card in it: `cards` is empty. */

@@ -10,6 +10,7 @@ import { type CardMonth, chooseMonth } from "./dates.js";
 import { beamSearch, DIGITS, readPlainly } from "./decode.js";
 import { type CardPlace, locateCards, wholePicture } from "./locate.js";
 import { decodePicture, type Picture } from "./picture.js";
+import { directionOf, measureQuality } from "./quality.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
 import { type DateLine, lookClosely, type PlacedLine, reversed } from "./rectify.js";
 import type { Models } from "./session.js";
@@ -88,7 +89,15 @@ async function readCard(models: Models, picture: Picture, place: CardPlace): Pro
     }
   }
   const dates = await readDates(models, picture, lines.dates);
-  return { number, ...dates, quad: lines.card === null ? null : inPage(picture, lines.card) };
+  const line = lines.number?.quad ?? null;
+  const placed = line ?? lines.card;
+  return {
+    number,
+    ...dates,
+    quad: lines.card === null ? null : inPage(picture, lines.card),
+    direction: placed === null ? null : directionOf(inPage(picture, placed)),
+    quality: measureQuality(picture, line, lines.card),
+  };
 }
 
 async function readNumber(models: Models, picture: Picture, line: PlacedLine): Promise<ReadNumber | null> {

@@ -35,11 +35,11 @@ function plain(reading: Awaited<ReturnType<typeof readPicture>>): typeof reading
   const text = (t: (typeof reading.cards)[number]["number"]): typeof t =>
     t === null ? null : { text: t.text, confidence: t.confidence, keypoints: t.keypoints };
   return {
-    cards: reading.cards.map(({ number, issueDate, expiryDate, quad }) => ({
+    cards: reading.cards.map(({ number, issueDate, expiryDate, ...others }) => ({
       number: text(number),
       issueDate: text(issueDate),
       expiryDate: text(expiryDate),
-      quad,
+      ...others,
     })),
   };
 }

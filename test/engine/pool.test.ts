@@ -21,7 +21,7 @@ parentPort.on("message", ({ id, image }) => {
   if (image[0] === 254) return;
   const point = { x: 0, y: 0 };
   const number = { text: "0", confidence: image[0] / 255, keypoints: [point, point, point, point] };
-  parentPort.postMessage({ kind: "reading", id, reading: { cards: [{ number, issueDate: null, expiryDate: null, quad: null }] } });
+  parentPort.postMessage({ kind: "reading", id, reading: { cards: [{ number, issueDate: null, expiryDate: null }] } });
 });
 parentPort.postMessage({ kind: "ready" });
 `;

@@ -21,12 +21,18 @@ const STAGES = [
   "telemetry",
   "config",
   "bootstrap",
+  "client",
 ];
 const FACES = ["cli", "http"];
 
 /** Folders (or files) that alone may use a package or a word. */
 const RESERVED = [
-  { pattern: /from "(bullmq|ioredis)"|import\("(bullmq|ioredis)"\)/, what: "bullmq or ioredis", allowed: ["queue/"] },
+  // The library that other services load has nothing of queue/, so that it has nothing of the application.
+  {
+    pattern: /from "(bullmq|ioredis)"|import\("(bullmq|ioredis)"\)/,
+    what: "bullmq or ioredis",
+    allowed: ["queue/", "client/"],
+  },
   { pattern: /from "sharp"|import\("sharp"\)/, what: "sharp", allowed: ["image/", "engine/"] },
   { pattern: /from "onnxruntime|import\("onnxruntime/, what: "onnxruntime", allowed: ["engine/"] },
   // The engine reads no setting there: it switches a native library's telemetry off.

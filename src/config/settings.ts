@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { CallLimits } from "../domain/pace.js";
+import { DEFAULT_PREFIX } from "../domain/queue-names.js";
 
 export type CallRates = Omit<CallLimits, "inFlight">;
 
@@ -104,7 +105,7 @@ function providerSettings(name: "HUAWEI" | "SHILIUAI" | "LOCAL") {
 export const configSchema = z.strictObject({
   redisUrl: secret("REDIS_URL", "the Redis to use; unset: a private one is found or brought"),
   bootstrap: setting("CARDBATCH_BOOTSTRAP", z.enum(["system"]).optional(), "system: may install Redis with sudo"),
-  prefix: setting("CARDBATCH_PREFIX", text.default("{cardbatch}"), "prefix of every key in Redis"),
+  prefix: setting("CARDBATCH_PREFIX", text.default(DEFAULT_PREFIX), "prefix of every key in Redis"),
   provider: setting(
     "CARDBATCH_PROVIDER",
     list.optional(),

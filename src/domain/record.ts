@@ -1,10 +1,20 @@
 import { z } from "zod";
 import { PROVIDER_NAMES } from "./answer.js";
-import { ERROR_CODES, type ErrorCode } from "./errors.js";
+import { ERROR_CODES } from "./errors.js";
 import { CARD_TYPES, NETWORKS } from "./iin.js";
 import { OUTCOMES, REASONS } from "./reading.js";
 
 export const RECORD_SCHEMA = 1;
+
+const laterWord = z
+  .string()
+  .max(64)
+  .regex(/^[a-z][a-z0-9-]*$/);
+
+/** A list that grows: who reads outcomes may be older than who writes them, and takes words of later releases as they are. */
+function growing<const Words extends readonly string[]>(words: Words) {
+  return z.union([z.enum(words), laterWord]);
+}
 
 const confidence = z.number().min(0).max(1);
 const point = z.object({ x: z.number(), y: z.number() });
@@ -23,8 +33,8 @@ const cardSchema = z.object({
     })
     .nullable(),
   bank: z.object({ name: z.string(), code: z.string().nullable() }).nullable(),
-  network: z.enum(NETWORKS).nullable(),
-  type: z.enum(CARD_TYPES),
+  network: growing(NETWORKS).nullable(),
+  type: growing(CARD_TYPES),
   issueDate: month.nullable(),
   expiryDate: month.nullable(),
   confidence: z.object({
@@ -49,13 +59,13 @@ export const recordSchema = z.object({
   batch: z.string(),
   ref: z.string().nullable(),
   outcome: z.enum(OUTCOMES),
-  reasons: z.array(z.enum(REASONS)).readonly(),
+  reasons: z.array(growing(REASONS)).readonly(),
   duplicateOf: z.templateLiteral(["r_", z.string()]).optional(),
-  code: z.enum(ERROR_CODES as [ErrorCode, ...ErrorCode[]]).optional(),
+  code: growing(ERROR_CODES).optional(),
   message: z.string().optional(),
   cards: z.array(cardSchema).readonly(),
   provider: z
-    .object({ name: z.enum(PROVIDER_NAMES), requestId: z.string().nullable(), latencyMs: z.number().nullable() })
+    .object({ name: growing(PROVIDER_NAMES), requestId: z.string().nullable(), latencyMs: z.number().nullable() })
     .nullable(),
   calls: z.number().int().nonnegative(),
   attempts: z.number().int().positive(),

@@ -1,14 +1,9 @@
 import { Queue } from "bullmq";
 import type { ImageJob, RequestId } from "../domain/payload.js";
+import { BATCH_PRIORITY, EVENT_STREAM, IMAGE_JOB, IMAGE_QUEUE } from "../domain/queue-names.js";
 import type { Keys } from "./keys.js";
-import { EVENT_STREAM } from "./outcomes.js";
 import { type Redis, untilDone } from "./redis.js";
 
-export const IMAGE_QUEUE = "card-images";
-export const IMAGE_JOB = "image";
-
-/** BullMQ takes jobs without a priority first: that is where single requests go, ahead of any batch. */
-export const BATCH_PRIORITY = 10;
 /** What was begun goes before what was not; BullMQ would put it behind the whole backlog. */
 export const RESUMED_PRIORITY = BATCH_PRIORITY - 1;
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventSink } from "../domain/events.js";
+import { outcomeQueueName } from "../domain/queue-names.js";
 import { type OutcomeRecord, type OutcomeStream, recordSchema } from "../domain/record.js";
 import type { Keys } from "./keys.js";
-import { generationOf, type OutcomeJob, outcomeQueueName } from "./outcomes.js";
+import { generationOf, type OutcomeJob } from "./outcomes.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /** Outcomes of either queue that are read together, and so share a write, a sync and a commit. */
@@ -13,12 +14,12 @@ const NOT_RECORDED_MS = 1000;
 
 /**
  * Reads the oldest outcomes and leaves them where they are: recording them takes them away. What a consumer that is gone had
- * begun with is put back once nothing else waits.
- * KEYS: waiting, active, settings. ARGV: how many, what the keys of jobs begin with. Returns id and data of each.
+ * begun with, or put off until a time that has come, is put back once nothing else waits.
+ * KEYS: waiting, active, settings, put off. ARGV: how many, what the keys of jobs begin with. Returns id and data of each.
  */
 const READ = {
   name: "cardbatchReadOutcomes",
-  keys: 3,
+  keys: 4,
   lua: `
     if redis.call('HEXISTS', KEYS[3], 'paused') == 1 then return {} end
     local ids = redis.call('LRANGE', KEYS[1], -ARGV[1], -1)
@@ -28,6 +29,11 @@ const READ = {
           redis.call('LREM', KEYS[2], 1, id)
           redis.call('LPUSH', KEYS[1], id)
         end
+      end
+      local due = (redis.call('TIME')[1] + 1) * 4096000
+      for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', due, 'LIMIT', 0, ARGV[1])) do
+        redis.call('ZREM', KEYS[4], id)
+        redis.call('LPUSH', KEYS[1], id)
       end
     end
     local read = {}
@@ -112,7 +118,11 @@ function openStream(
   const unknown = new Set<string>();
   return async () => {
     const count = OUTCOMES_AT_A_TIME + unknown.size;
-    const replies = (await read(`${queue}wait`, `${queue}active`, `${queue}meta`, count, queue)) as string[];
+    const replies = (await read(
+      ...["wait", "active", "meta", "delayed"].map((name) => queue + name),
+      count,
+      queue,
+    )) as string[];
     const outcomes: ReceivedOutcome[] = [];
     for (let i = 0; i < replies.length; i += 2) {
       const [id = "", data = ""] = replies.slice(i, i + 2);

@@ -1,14 +1,12 @@
 import { Queue } from "bullmq";
 import type { ImageJob } from "../domain/payload.js";
+import { EVENT_STREAM, outcomeQueueName } from "../domain/queue-names.js";
 import type { OutcomeStream } from "../domain/record.js";
 import { type OutcomeRecord, streamOf } from "../domain/record.js";
 import { keepFailure } from "./kept-failure.js";
 import type { Keys } from "./keys.js";
 import { imagePart, NEW_MARK } from "./mark.js";
 import { loadScript, type Redis } from "./redis.js";
-
-/** Events of the queues are nobody's concern here, and each entry costs memory; BullMQ keeps 10,000 by default. */
-export const EVENT_STREAM = { events: { maxLen: 100 } };
 
 /** How stale the count of unread outcomes may be. @unit milliseconds */
 const COUNT_KEPT_MS = 500;
@@ -104,10 +102,6 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
     unread: countUnread,
     close: async () => void (await Promise.all([...queues.values()].map((each) => each.close()))),
   };
-}
-
-export function outcomeQueueName(stream: OutcomeStream, destination: string | null): string {
-  return destination === null ? `card-${stream}` : `card-${stream}.${destination}`;
 }
 
 /** The generation that an outcome's job id carries. */

@@ -1,7 +1,7 @@
 import { Queue } from "bullmq";
-import { asleepFrom, IMAGE_QUEUE } from "./images.js";
+import { IMAGE_QUEUE, outcomeQueueName } from "../domain/queue-names.js";
+import { asleepFrom } from "./images.js";
 import type { Keys } from "./keys.js";
-import { outcomeQueueName } from "./outcomes.js";
 import type { Redis } from "./redis.js";
 
 export interface QueueCounts {

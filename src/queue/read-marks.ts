@@ -1,7 +1,6 @@
+import { IMAGE_QUEUE, outcomeQueueName } from "../domain/queue-names.js";
 import type { OutcomeStream } from "../domain/record.js";
-import { IMAGE_QUEUE } from "./images.js";
 import type { Keys } from "./keys.js";
-import { outcomeQueueName } from "./outcomes.js";
 import type { Redis } from "./redis.js";
 
 /** A request's mark, taken apart. */

@@ -12,7 +12,9 @@ const JOB_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
 const CONFIDENCES = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1];
 const CALL_ERRORS = ERROR_CODES.filter((code) => /^(provider|engine)-|^cancelled$|^internal$/.test(code));
 const CALL_RESULTS = ["ok", "no-card", ...CALL_ERRORS];
-const IMAGE_REASONS = ERROR_CODES.filter((code) => code.startsWith("image-") || code === "worker-crashed");
+const IMAGE_REASONS: readonly string[] = ERROR_CODES.filter(
+  (code) => code.startsWith("image-") || code === "worker-crashed",
+);
 const BATCH_STATES = [...OUTCOMES, "pending"] as const;
 
 /** The metrics of this process, all in one registry of its own; label sets are there from the start, at zero. */
@@ -77,7 +79,7 @@ export function createMetrics(version: string): Metrics {
 
   const observeRecord = (record: OutcomeRecord) => {
     finished.inc({ outcome: record.outcome });
-    if (record.code !== undefined && IMAGE_REASONS.includes(record.code)) rejectedImages.inc({ reason: record.code });
+    if (IMAGE_REASONS.includes(record.code ?? "")) rejectedImages.inc({ reason: record.code ?? "" });
     const provider = record.provider?.name;
     if (provider === undefined || record.outcome === "duplicate") return;
     for (const card of record.cards) {

@@ -23,6 +23,7 @@ describe("recordSchema", () => {
     { outcome: "failed", code: "image-corrupt", message: "cut short: scan it again", cards: [], provider: null },
     { cards: [recordCardOf({ number: null, bank: null, network: null, type: "unknown", issueDate: null })] },
     { calls: 0 },
+    { reasons: ["a-later-reason"], code: "a-later-code", provider: { name: "tencent", requestId: null, latencyMs: 1 } },
   ])("takes one with %j", (more) => {
     expect(parses(more)).toBe(true);
   });
@@ -31,8 +32,8 @@ describe("recordSchema", () => {
     { schema: 2 },
     { request: "x_1" },
     { outcome: "done" },
-    { reasons: ["because"] },
-    { code: "no-such-code" },
+    { reasons: ["because of this"] },
+    { code: "NO" },
     { image: { key: "md5:1", source: "a", page: 0 } },
     { image: { key: null, source: "a", page: -1 } },
     { calls: -1 },
@@ -41,7 +42,7 @@ describe("recordSchema", () => {
     { cards: [{ ...recordCardOf(), expiryDate: "12/20" }] },
     { cards: [{ ...recordCardOf(), confidence: { number: 1.1, bank: null, issueDate: null, expiryDate: null } }] },
     { cards: [{ ...recordCardOf(), keypoints: { number: [{ x: 1, y: 2 }] } }] },
-    { provider: { name: "tencent", requestId: null, latencyMs: 1 } },
+    { provider: { name: "x".repeat(65), requestId: null, latencyMs: 1 } },
   ])("refuses one with %j", (more) => {
     expect(parses(more)).toBe(false);
   });

@@ -1,9 +1,10 @@
 import { Queue, Worker } from "bullmq";
 import { afterEach, expect, test } from "vitest";
 import type { CardbatchEvent } from "../../src/domain/events.js";
+import { outcomeQueueName } from "../../src/domain/queue-names.js";
 import { Keys } from "../../src/queue/keys.js";
 import { createOutcomeReader, type ReceivedOutcome } from "../../src/queue/outcome-reader.js";
-import { createOutcomes, generationOf, outcomeQueueName } from "../../src/queue/outcomes.js";
+import { createOutcomes, generationOf } from "../../src/queue/outcomes.js";
 import { createRecorder } from "../../src/queue/recorder.js";
 import { recordOf } from "../helpers/records.js";
 import { openTestRedis } from "../helpers/redis.js";

@@ -1,7 +1,6 @@
-import { IMAGE_QUEUE } from "./images.js";
+import { IMAGE_QUEUE, outcomeQueueName } from "../domain/queue-names.js";
 import { type KeptFailure, parseFailure } from "./kept-failure.js";
 import type { Keys } from "./keys.js";
-import { outcomeQueueName } from "./outcomes.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /** What is kept of a batch's failures, in memory that does not grow with them. One that comes while they are read may come twice. */

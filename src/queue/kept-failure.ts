@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ERROR_CODES, type ErrorCode } from "../domain/errors.js";
+import { ERROR_CODES, type ErrorCode, isErrorCode } from "../domain/errors.js";
 import type { ImageKey } from "../domain/image.js";
 import { type ImageJob, imageJobSchema, type RequestId } from "../domain/payload.js";
 import type { OutcomeRecord } from "../domain/record.js";
@@ -22,8 +22,9 @@ export interface KeptFailure extends z.infer<typeof keptSchema> {
 /**
  * @param job without the image's key: who tries it again wants the file as it is by then
  */
-export function keepFailure({ image, code = "internal", message = "" }: OutcomeRecord, job: ImageJob | null): string {
-  const kept = { code, source: image.source, message, key: image.key, page: image.page, job: withoutKey(job) };
+export function keepFailure({ image, code = "", message = "" }: OutcomeRecord, job: ImageJob | null): string {
+  const why = isErrorCode(code) ? code : "internal";
+  const kept = { code: why, source: image.source, message, key: image.key, page: image.page, job: withoutKey(job) };
   return JSON.stringify(kept satisfies z.infer<typeof keptSchema>);
 }
 

@@ -4,7 +4,8 @@ import { quantile, round } from "../lib/figures.mjs";
 import { drawTiny } from "../lib/pictures.mjs";
 
 const IN_FLIGHT = 16;
-const LATENCY_MS = 5000;
+/** Longer than anybody waits here: the victim's calls never end. */
+const LATENCY_MS = 60_000;
 const GIVE_UP_MS = 60_000;
 
 /** Two workers; one is killed with its calls under way. How long until each of their images is called for again? */
@@ -36,10 +37,10 @@ async function killOne(place) {
   await place.run(["enqueue", folder, "--provider", "huawei"]);
   const victim = place.start(args, emulator.env);
   await until(async () => (await emulator.totals()).answered === IN_FLIGHT + 1);
-  // Its first call has gone through; from here on answers take their time.
+  // Its first call has gone through; from here on answers take their time; those to its heir do not, whose first call goes alone.
   await emulator.reset();
   await place.forget();
-  await emulator.setFaults([{ probability: 1, do: { kind: "delay", ms: LATENCY_MS } }]);
+  await emulator.setFaults([{ times: IN_FLIGHT, do: { kind: "delay", ms: LATENCY_MS } }]);
   await place.run(["enqueue", folder, "--provider", "huawei", "--limit", String(IN_FLIGHT)]);
   await until(async () => (await emulator.totals()).calls === IN_FLIGHT);
   const heir = place.start(args, emulator.env);

@@ -36,7 +36,7 @@ const KNOWN_MS = 1000;
 export interface WorkingOptions {
   /** Those that must be usable; others are, if their settings are there. */
   readonly providers: readonly ProviderName[];
-  /** Jobs worked on at a time; null: what the providers' settings make of it. */
+  /** Calls under way at a time, with each provider; null: what its settings make of it. */
   readonly concurrency: number | null;
   readonly stop: StopSignals;
 }
@@ -54,10 +54,9 @@ export interface Working {
  */
 export async function startWorking(app: App, options: WorkingOptions): Promise<Working> {
   const lanes = await openLanes(app, options);
-  const settings = [...lanes.keys()].map((name) => concurrencyOf(name, app.config[name], availableParallelism()));
-  const concurrency = options.concurrency ?? Math.max(...settings);
+  const concurrency = Math.max(...[...lanes.values()].map((lane) => lane.concurrency));
   const dispatcher = (name: ProviderName) => lanes.get(name)?.dispatcher ?? null;
-  const worker = createWorker(app, { ...options, concurrency }, dispatcher);
+  const worker = createWorker(app, { ...options, concurrency: jobsFor(concurrency) }, dispatcher);
   const close = app.defer(async () => {
     await worker.close();
     for (const lane of lanes.values()) await lane.close();
@@ -65,15 +64,22 @@ export async function startWorking(app: App, options: WorkingOptions): Promise<W
   return { dispatcher, pace: (name) => lanes.get(name)?.pace ?? null, concurrency, close };
 }
 
+/** While so many calls are under way, the next pages are prepared and the last answers stored. */
+function jobsFor(calls: number): number {
+  return calls + Math.ceil(calls / 4);
+}
+
 interface Lane {
   readonly dispatcher: Dispatcher;
   readonly pace: Pace | null;
+  readonly concurrency: number;
   close(): Promise<void>;
 }
 
-async function openLanes(app: App, { providers }: WorkingOptions): Promise<ReadonlyMap<ProviderName, Lane>> {
+async function openLanes(app: App, options: WorkingOptions): Promise<ReadonlyMap<ProviderName, Lane>> {
   const threads = availableParallelism();
-  const connections = Math.max(...PROVIDER_NAMES.map((name) => concurrencyOf(name, app.config[name], threads)));
+  const callsOf = (name: ProviderName) => options.concurrency ?? concurrencyOf(name, app.config[name], threads);
+  const connections = Math.max(...PROVIDER_NAMES.map(callsOf));
   const { httpsProxy, noProxy } = app.config;
   const http = createHttpClient({ connections, httpsProxy, noProxy });
   let engine: CardEngine | null = null;
@@ -95,7 +101,7 @@ async function openLanes(app: App, { providers }: WorkingOptions): Promise<Reado
   });
   const lanes = new Map<ProviderName, Lane>();
   for (const name of PROVIDER_NAMES) {
-    const provider = tryBuild(() => buildProvider(name, app.config, parts), providers.includes(name));
+    const provider = tryBuild(() => buildProvider(name, app.config, parts), options.providers.includes(name));
     if (provider === null) continue;
     const limits = limitsOf(name, app.config[name]);
     const { burst, timeoutMs } = app.config[name];
@@ -103,12 +109,13 @@ async function openLanes(app: App, { providers }: WorkingOptions): Promise<Reado
     const pace = limits === null ? null : await createPace(app.redis, app.keys, { ...paceOptions, limits });
     const { sealAnswer, openAnswer } = app.vault;
     const dispatcher = createDispatcher(
-      { provider, pace, timeoutMs },
+      { provider, pace, timeoutMs, concurrency: callsOf(name) },
       { ledger, sealAnswer, openAnswer, emit: app.emit },
     );
     lanes.set(name, {
       dispatcher,
       pace,
+      concurrency: callsOf(name),
       close: async () => {
         await pace?.close();
         await provider.close();

@@ -52,7 +52,7 @@ export function addRunOptions(command: Command): Command {
     .option("--batch <name>", "the batch's name; default: made of the sources and providers", parseName)
     .option("--csv", "also write results.csv")
     .option("--rate <calls>", "what the vendor allows, such as 20 or 20/s,50000/day; auto finds it out", parseRate)
-    .option("--concurrency <n>", "images worked on at a time", parseWhole)
+    .option("--concurrency <n>", "calls under way at a time in one process", parseWhole)
     .option("--limit <n>", "take only so many pages", parseWhole)
     .option("--backlog <n>", "most jobs that may wait", parseWhole, 1000)
     .option("--refresh", "call again although answered")

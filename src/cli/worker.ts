@@ -27,7 +27,7 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
     const working = await startWorking(app, { providers, concurrency: options.concurrency ?? null, stop });
     const usable = PROVIDER_NAMES.filter((name) => working.dispatcher(name) !== null);
     const paces = usable.map((name) => describeRate(name, config[name]));
-    terminal.message(`working, ${working.concurrency} images at a time: ${paces.join(", ")}; Redis: ${app.redisHow}`);
+    terminal.message(`working, ${working.concurrency} calls at a time: ${paces.join(", ")}; Redis: ${app.redisHow}`);
     if (!stop.soft.aborted)
       await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
     await working.close();

@@ -8,6 +8,7 @@ import type { EncodedCall, OcrProvider } from "../domain/provider.js";
 import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
 import { createCredentialRenewal } from "./credentials.js";
 import { createFirstCallGate } from "./first-call-gate.js";
+import { createPlaces } from "./places.js";
 import { createSpacing } from "./spacing.js";
 
 /** A provider that somebody has to do something about is looked at again after this. */
@@ -28,6 +29,8 @@ export interface ProviderLane {
   /** Null: nothing but its own speed limits this provider. */
   readonly pace: Pace | null;
   readonly timeoutMs: number;
+  /** Calls that this process has under way at a time; a page that is being prepared, or whose answer is stored, is none. */
+  readonly concurrency: number;
 }
 
 export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispatcher {
@@ -36,6 +39,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   const gate = createFirstCallGate();
   const credentials = createCredentialRenewal(provider);
   const spacing = createSpacing();
+  const places = createPlaces(lane.concurrency);
   let stopped: { readonly error: ProviderError; readonly untilMs: number } | null = null;
 
   const dispatch = async (page: PageToRead, stop: StopSignals): Promise<Dispatched> => {
@@ -82,6 +86,26 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   };
 
   const callInTurn = async (held: HeldPage, encoded: EncodedCall, page: PageToRead, stop: StopSignals) => {
+    const { slot, epoch, end, durationMs } = await places.run(page.isUrgent, () => send(held, encoded, page, stop));
+    const account = accountOf(page.batch.name, provider, end);
+    if (!account.notSent) {
+      page.onCall();
+      deps.emit(calledEvent(account, durationMs, end));
+    }
+    if ("error" in end) return settleError(held, page, { error: end.error, account, epoch, slot }, stop.soft);
+    credentials.worked(epoch);
+    const { answer } = end;
+    const stored = await store(
+      held,
+      page,
+      { kind: "answer", answer, request: page.request, calls: page.calls() },
+      account,
+    );
+    await report(slot, { kind: "ok" });
+    return stored;
+  };
+
+  const send = async (held: HeldPage, encoded: EncodedCall, page: PageToRead, stop: StopSignals): Promise<SentCall> => {
     let slot: Slot | null;
     try {
       slot = await waitForTurn(held, page, stop.soft);
@@ -95,22 +119,7 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       (answer) => ({ answer }),
       (error: unknown) => ({ error }),
     );
-    const account = accountOf(page.batch.name, provider, end);
-    if (!account.notSent) {
-      page.onCall();
-      deps.emit(calledEvent(account, performance.now() - startedAt, end));
-    }
-    if ("error" in end) return settleError(held, page, { error: end.error, account, epoch, slot }, stop.soft);
-    credentials.worked(epoch);
-    const { answer } = end;
-    const stored = await store(
-      held,
-      page,
-      { kind: "answer", answer, request: page.request, calls: page.calls() },
-      account,
-    );
-    await report(slot, { kind: "ok" });
-    return stored;
+    return { slot, epoch, end, durationMs: performance.now() - startedAt };
   };
 
   /** Comes back at the moment to send, marked as sent and counted. */
@@ -211,6 +220,14 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     stoppedBy: () => stopped?.error ?? null,
     isOutage: (streak) => lane.pace !== null && streak === `${provider.name}:${lane.pace.state().outage}`,
   };
+}
+
+/** A call that has ended, and what it was made with. */
+interface SentCall {
+  readonly slot: Slot | null;
+  readonly epoch: number;
+  readonly end: CallEnd;
+  readonly durationMs: number;
 }
 
 /** A call that brought no answer, and what it was made with. */

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis as Client, type RedisOptions as ClientOptions } from "ioredis";
 import { isRefusal } from "./redis-trouble.js";
@@ -53,9 +54,30 @@ export function connectRedis({ url, name, onError, onRefusal = () => {} }: Redis
     },
   });
   redis.on("error", onError);
-  // Each refusal of many that come at once waits for the connection's end.
-  redis.on("connect", () => redis.stream.setMaxListeners(0));
+  redis.on("connect", () => {
+    // Each refusal of many that come at once waits for the connection's end.
+    redis.stream.setMaxListeners(0);
+    gatherWrites(redis.stream);
+  });
   return redis;
+}
+
+/** What is written in one turn of the event loop leaves together: fewer packets for us, fewer wake-ups for Redis. */
+function gatherWrites(stream: Writable): void {
+  const write = stream.write;
+  let isGathering = false;
+  const gatherThenWrite = (...args: Parameters<typeof write>): boolean => {
+    if (!isGathering) {
+      isGathering = true;
+      stream.cork();
+      setImmediate(() => {
+        isGathering = false;
+        stream.uncork();
+      });
+    }
+    return write.apply(stream, args);
+  };
+  stream.write = gatherThenWrite as typeof write;
 }
 
 /**

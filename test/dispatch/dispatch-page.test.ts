@@ -10,10 +10,10 @@ import { answer, createParts, type Parts, type PartsOptions, pageOf, plainSeal }
 const NEVER = { soft: new AbortController().signal, hard: new AbortController().signal };
 setMaxListeners(0, NEVER.soft);
 
-function open(options: PartsOptions, { withPace = true } = {}) {
+function open(options: PartsOptions, { withPace = true, concurrency = 100 } = {}) {
   const parts = createParts(options);
   const events: CardbatchEvent[] = [];
-  const lane = { provider: parts.provider, pace: withPace ? parts.pace : null, timeoutMs: 1000 };
+  const lane = { provider: parts.provider, pace: withPace ? parts.pace : null, timeoutMs: 1000, concurrency };
   const deps = { ledger: parts.ledger, ...plainSeal, emit: (event: CardbatchEvent) => void events.push(event) };
   const eventsOf = <T extends CardbatchEvent["type"]>(type: T) =>
     events.filter((event): event is CardbatchEvent & { type: T } => event.type === type);
@@ -26,6 +26,22 @@ const throwing = (error: unknown) => async () => {
   throw error;
 };
 const callsIn = ({ happened }: Pick<Parts, "happened">) => happened.filter((what) => what === "called").length;
+
+test("a page whose answer is being stored takes no place from the next call", async () => {
+  const parts = createParts({ call: async () => answer() });
+  const storing: (() => void)[] = [];
+  const store: typeof parts.ledger.store = async (...args) => {
+    if (callsIn(parts) > 1) await new Promise<void>((resolve) => storing.push(resolve));
+    return parts.ledger.store(...args);
+  };
+  const lane = { provider: parts.provider, pace: null, timeoutMs: 1000, concurrency: 1 };
+  const dispatcher = createDispatcher(lane, { ledger: { ...parts.ledger, store }, ...plainSeal, emit: () => {} });
+  await dispatcher.dispatch(pageOf(0), NEVER);
+  const pages = [1, 2].map((image) => dispatcher.dispatch(pageOf(image), NEVER));
+  await expect.poll(() => storing.length).toBe(2);
+  for (const goOn of storing) goOn();
+  await Promise.all(pages);
+});
 
 describe("a page", () => {
   test("is authorized and encoded before its turn, marked right before its call, stored before anything else", async () => {

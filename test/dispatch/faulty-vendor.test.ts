@@ -74,7 +74,10 @@ async function startDispatcher(): Promise<Dispatcher> {
     () => presence.close(),
     () => provider.close(),
   );
-  return createDispatcher({ provider, pace, timeoutMs: 5000 }, { ledger, sealAnswer, openAnswer, emit: () => {} });
+  return createDispatcher(
+    { provider, pace, timeoutMs: 5000, concurrency: 100 },
+    { ledger, sealAnswer, openAnswer, emit: () => {} },
+  );
 }
 
 /** Comes back for a page until it is answered, as the worker does. */

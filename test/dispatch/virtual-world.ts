@@ -134,7 +134,12 @@ export async function runWorld(options: WorldOptions): Promise<History> {
   function startProcess(process: number): void {
     const { provider } = createParts({ call: () => NEVER });
     const dispatcher = createDispatcher(
-      { provider: { ...provider, call: vendor.callFrom(process) }, pace: pace.of(process), timeoutMs: TIMEOUT_MS },
+      {
+        provider: { ...provider, call: vendor.callFrom(process) },
+        pace: pace.of(process),
+        timeoutMs: TIMEOUT_MS,
+        concurrency: 2,
+      },
       { ledger: ledger.of(process), ...plainSeal, emit: () => {} },
     );
     for (let worker = 0; worker < 3; worker++) void work(process, dispatcher);

@@ -91,11 +91,16 @@ export function keyringPathOf(config: Config, env: Surroundings["env"]): string 
 }
 
 /** The folders of the private Redis: the project's own cache, or the user's when the project lies in a package folder. */
-export function redisFolders({ packageRoot, env }: Surroundings): { cacheFolder: string; dataFolder: string } {
+export function redisFolders(surroundings: Surroundings): { cacheFolder: string; dataFolder: string } {
+  const base = cacheFolder(surroundings);
+  return { cacheFolder: join(base, "redis"), dataFolder: join(base, "redis-data") };
+}
+
+/** Where this installation keeps what it needs again. */
+export function cacheFolder({ packageRoot, env }: Surroundings): string {
   const isInstalled = packageRoot.split("/").includes("node_modules");
   const userCache = env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), ".cache");
-  const base = isInstalled ? join(userCache, "cardbatch") : join(packageRoot, ".cache");
-  return { cacheFolder: join(base, "redis"), dataFolder: join(base, "redis-data") };
+  return isInstalled ? join(userCache, "cardbatch") : join(packageRoot, ".cache");
 }
 
 /**

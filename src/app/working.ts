@@ -10,9 +10,10 @@ import type { Dispatcher, StopSignals } from "../domain/dispatcher.js";
 import { ConfigError } from "../domain/errors.js";
 import type { Pace } from "../domain/pace.js";
 import { nameSchema, requestId } from "../domain/payload.js";
+import { STAGED_ROOT } from "../domain/received.js";
 import { createEnginePool } from "../engine/pool.js";
 import { countPages } from "../image/inspect-page.js";
-import { digestImage, openImage } from "../image/open-image.js";
+import { digestImage } from "../image/open-image.js";
 import { prepareImage } from "../image/prepare-image.js";
 import { createHttpClient } from "../providers/http-client.js";
 import { createImageWorker, type ImageWorker } from "../queue/image-worker.js";
@@ -27,6 +28,7 @@ import { judge } from "../verify/judge.js";
 import { normalizeAnswer } from "../verify/normalize-answer.js";
 import { openFolders, rememberedRoots } from "./folder-names.js";
 import { buildProvider, concurrencyOf, limitsOf } from "./providers.js";
+import { openImages, stagingFolder } from "./staging.js";
 import { thresholdsOf } from "./thresholds.js";
 
 const DAY_MS = 24 * 3600_000;
@@ -145,7 +147,7 @@ function createWorker(
   const batchOf = rememberedBatches(app, options.providers);
   const recognizer = createRecognizer({
     readableRoots: (fresh) => (fresh ? readableRoots(app) : knownRoots()),
-    openImage: async (path, root, signal) => (await openImage(path, { root, signal })).bytes,
+    openImage: openImages(vault, async () => (await knownRoots()).named.get(STAGED_ROOT)),
     digestImage,
     countPages,
     prepareImage: (bytes, page, bounds, request, signal) =>
@@ -213,7 +215,8 @@ function unopened(app: App, name: string, providers: readonly ProviderName[]): B
 
 /** The folders that jobs may read: those configured, or else those that run and enqueue have named. */
 export async function readableRoots(app: App): Promise<ReadableRoots> {
-  const named = await namedRoots(app.config.roots ?? []);
+  const named = new Map(await namedRoots(app.config.roots ?? []));
+  named.set(STAGED_ROOT, await stagingFolder(app));
   return { named, folders: app.config.roots === undefined ? await rememberedRoots(app) : [] };
 }
 
@@ -225,6 +228,7 @@ export async function namedRoots(entries: readonly string[]): Promise<ReadonlyMa
     if (name === undefined || folder === undefined || !isAbsolute(folder) || !nameSchema.safeParse(name).success) {
       throw new ConfigError("CARDBATCH_ROOTS: takes name=/absolute/folder, several separated by commas");
     }
+    if (name === STAGED_ROOT) throw new ConfigError(`CARDBATCH_ROOTS: ${name} is the name of CARDBATCH_STAGING`);
     const path = await realpath(folder).catch(() => {
       throw new ConfigError(`CARDBATCH_ROOTS: ${name}: there is no folder ${folder}`);
     });

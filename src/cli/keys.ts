@@ -4,6 +4,7 @@ import { type App, keyringPathOf, openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
 import { nameSchema } from "../domain/payload.js";
 import { createKeyring } from "../vault/keyring-file.js";
+import { addApiKeys } from "./api-keys.js";
 import type { Context } from "./context.js";
 
 interface ConfigOption {
@@ -18,6 +19,7 @@ export function addKeys(program: Command, context: Context): void {
     .option("--config <file>", "settings as JSON")
     .action((options: ConfigOption) => init(options, context));
 
+  addApiKeys(keys, context);
   const destination = keys
     .command("destination")
     .description("public keys: what goes to such a destination only its asker can read");

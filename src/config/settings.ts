@@ -113,6 +113,21 @@ export const configSchema = z.strictObject({
   ),
   keyring: setting("CARDBATCH_KEYRING", text.optional(), "the keyring file"),
   roots: setting("CARDBATCH_ROOTS", list.optional(), "name=/folder,… that may be read"),
+  staging: setting(
+    "CARDBATCH_STAGING",
+    text.optional(),
+    "folder where images sent over HTTP wait, encrypted; the same for serve and workers",
+  ),
+  apiRetentionDays: setting(
+    "CARDBATCH_API_RETENTION_DAYS",
+    numeric(amount.positive()).default(7),
+    "days that outcomes of requests over HTTP are kept to be asked for",
+  ),
+  webhookAllow: setting(
+    "CARDBATCH_WEBHOOK_ALLOW",
+    list.default([]),
+    "hosts, addresses and subnets that webhooks may go to although they are private, or plain http",
+  ),
   logLevel: setting(
     "CARDBATCH_LOG_LEVEL",
     z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { hasPan } from "./find-pans.js";
+import { nameSchema } from "./payload.js";
 
 /**
  * - `enqueue`: send images and batches, and stop, retry or replay what is one's own.
@@ -22,6 +23,8 @@ export const apiKeySchema = z.object({
   scopes: z.array(z.enum(SCOPES)).min(1),
   /** HTTP requests a second, over all servers; a second's worth of them may come at once. */
   rate: z.number().positive().max(100_000),
+  /** Where its outcomes go: `api`, or a destination of its own that has a public key. */
+  destination: nameSchema,
   createdAt: z.iso.datetime(),
   revokedAt: z.iso.datetime().nullable(),
 });

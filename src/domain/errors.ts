@@ -48,6 +48,10 @@ export const ERROR_CATALOGUE = {
     "retry",
     "see to the disk or share that holds the image; too many open files counts too",
   ),
+  "staging-unavailable": entry(
+    "retry",
+    "set CARDBATCH_STAGING of every serve and worker to the one folder that they share, then retry",
+  ),
   "image-in-work": entry("defer", "another worker is reading this very page; its answer will serve both"),
   "budget-spent": entry("defer", "run it again with a higher --max-calls or --budget to go on"),
   "outside-window": entry(

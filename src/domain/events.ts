@@ -38,6 +38,9 @@ export type CardbatchEvent =
   | { readonly type: "finished"; readonly record: OutcomeRecord; readonly durationMs: number }
   | { readonly type: "recorded"; readonly sink: string; readonly count: number }
   | { readonly type: "sink-failed"; readonly sink: string; readonly error: CardbatchError }
+  /** An HTTP request was answered. `route`: as the server knows it, without what callers put in. */
+  | { readonly type: "served"; readonly route: string; readonly status: number; readonly durationMs: number }
+  | { readonly type: "webhook-sent"; readonly result: "done" | "later" | "park"; readonly durationMs: number }
   | { readonly type: "fault"; readonly where: string; readonly error: unknown };
 
 export type EventSink = (event: CardbatchEvent) => void;

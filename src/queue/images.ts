@@ -17,6 +17,8 @@ export interface Images {
   add(jobs: readonly { request: RequestId; job: ImageJob }[]): Promise<void>;
   /** Jobs that nobody works on yet. */
   backlog(): Promise<number>;
+  /** Of these, jobs that go ahead of every batch. */
+  urgent(): Promise<number>;
   /** Of these, jobs that nobody is to start for a while yet, because their batch may not go on at present. */
   asleep(): Promise<number>;
   /** Has the batch's jobs that were put off started at once. */
@@ -47,6 +49,7 @@ export function createImages(redis: Redis, keys: Keys): Images {
       await untilDone(() => queue.addBulk(entries));
     },
     backlog: async () => sum(await queue.getJobCounts("wait", "prioritized", "delayed")),
+    urgent: () => redis.llen(queue.toKey("wait")),
     asleep: () => redis.zcount(queue.toKey("delayed"), asleepFrom(Date.now()), "+inf"),
     wake: async (batch) => {
       let left = 0;

@@ -51,8 +51,8 @@ export interface ReceivedRequests {
     pages: readonly Received[],
     idempotency: { readonly key: string; readonly digest: string; readonly fingerprint: string } | null,
   ): Promise<Remembered | null>;
-  /** What the caller's attempt stands for; null: it is new. */
-  remembered(key: string, digest: string): Promise<Remembered | null>;
+  /** Those that were received and are still known. */
+  get(requests: readonly RequestId[]): Promise<Received[]>;
   /** These are on the queue. */
   accepted(requests: readonly RequestId[]): Promise<void>;
   /** Received before `beforeMs`, and perhaps not on the queue. */
@@ -65,10 +65,6 @@ export interface ReceivedRequests {
 
 export function createReceivedRequests(redis: Redis, keys: Keys): ReceivedRequests {
   const receive = loadScript(redis, RECEIVE);
-  const remembered = async (key: string, digest: string) => {
-    const text = await redis.get(keys.apiIdempotency(key, digest));
-    return text === null ? null : (JSON.parse(text) as Remembered);
-  };
   return {
     receive: async (pages, idempotency) => {
       const [first] = pages;
@@ -91,7 +87,10 @@ export function createReceivedRequests(redis: Redis, keys: Keys): ReceivedReques
       );
       return typeof known === "string" ? (JSON.parse(known) as Remembered) : null;
     },
-    remembered,
+    get: async (requests) => {
+      const texts = await fieldOf(redis, keys, requests, "received");
+      return texts.flatMap((text) => (text === null ? [] : receivedSchema.parse(JSON.parse(text))));
+    },
     accepted: async (requests) => {
       if (requests.length > 0) await redis.zrem(keys.apiAccepting(), ...requests);
     },

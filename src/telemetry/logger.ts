@@ -89,6 +89,8 @@ export function logEvent(logger: Logger, event: CardbatchEvent): void {
     case "job-started":
     case "turn-taken":
     case "recorded":
+    case "served":
+    case "webhook-sent":
       logger.trace(roundedFigures(withoutType(event)), event.type);
   }
 }

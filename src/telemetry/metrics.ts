@@ -9,6 +9,7 @@ import type { OutcomeRecord } from "../domain/record.js";
 
 const CALL_SECONDS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30];
 const JOB_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900];
+const HTTP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 const CONFIDENCES = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1];
 const CALL_ERRORS = ERROR_CODES.filter((code) => /^(provider|engine)-|^cancelled$|^internal$/.test(code));
 const CALL_RESULTS = ["ok", "no-card", ...CALL_ERRORS];
@@ -65,6 +66,15 @@ export function createMetrics(version: string): Metrics {
     "sink",
     "result",
   ]);
+  const served = counter("http_requests_total", "Requests answered by serve", ["route", "status"]);
+  const servedDuration = histogram(
+    "http_request_duration_seconds",
+    "From a request's headers to its answer",
+    HTTP_SECONDS,
+    ["route"],
+  );
+  const webhooks = counter("webhooks_total", "Tries to tell an outcome: done, later, or park (given up)", ["result"]);
+  const webhookDuration = histogram("webhook_duration_seconds", "Duration of a try to tell an outcome", CALL_SECONDS);
   const scrubbed = counter("log_scrubbed_total", "Card numbers taken out of log lines; each is a fault");
   gauge("build_info", "The version that runs", ["version"]).set({ version }, 1);
 
@@ -110,6 +120,12 @@ export function createMetrics(version: string): Metrics {
         case "recorded":
           sinkWrites.inc({ sink: event.sink, result: "ok" }, event.count);
           return lastProgress.setToCurrentTime();
+        case "served":
+          served.inc({ route: event.route, status: String(event.status) });
+          return servedDuration.observe({ route: event.route }, event.durationMs / 1000);
+        case "webhook-sent":
+          webhooks.inc({ result: event.result });
+          return webhookDuration.observe(event.durationMs / 1000);
         case "sink-failed":
           return sinkWrites.inc({ sink: event.sink, result: "failed" });
         default:

@@ -65,6 +65,23 @@ export async function reveal(options: RevealOptions, deps: RevealDeps, signal: A
   return revealLines(readLines(options.file, bytes, signal), deps);
 }
 
+/**
+ * The same for one record. Whoever calls `open` has recorded it.
+ * @returns the record, whose digits are there once `open` has returned; how many sealed numbers and references it holds
+ */
+export function revealRecord(
+  outcome: unknown,
+  vault: Vault,
+): {
+  readonly record: unknown;
+  readonly count: number;
+  open(): Promise<readonly { readonly field: string; readonly code: VaultErrorCode }[]>;
+} {
+  const record: unknown = structuredClone(outcome);
+  const fields = isSealedRecord(record) ? sealedFields(record, vault) : [];
+  return { record, count: fields.length, open: async () => (isSealedRecord(record) ? openFields(record, fields) : []) };
+}
+
 /** Lines opened at the same time, in the order of the file. */
 const BATCH = 32;
 const MAX_LINE_CHARACTERS = 16 * 1024 * 1024;
@@ -128,16 +145,29 @@ async function revealLine(line: string, number: number, vault: Vault): Promise<R
   const record = parseRecord(line);
   if (record === null) return { line, opened: 0, problems: [{ line: number, field: "", code: "not-a-record" }] };
   const fields = sealedFields(record, vault);
-  const problems: RevealProblem[] = [];
+  const problems = await openFields(record, fields);
+  return {
+    line: JSON.stringify(record),
+    opened: fields.length - problems.length,
+    problems: problems.map((problem) => ({ line: number, ...problem })),
+  };
+}
+
+/** What was sealed goes into the record as it is opened. */
+async function openFields(
+  record: SealedRecord,
+  fields: readonly SealedField[],
+): Promise<{ readonly field: string; readonly code: VaultErrorCode }[]> {
+  const problems: { readonly field: string; readonly code: VaultErrorCode }[] = [];
   for (const { field, open, put } of fields) {
     try {
       put(await openForRecord(record, open));
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
-      problems.push({ line: number, field, code: error.code });
+      problems.push({ field, code: error.code });
     }
   }
-  return { line: JSON.stringify(record), opened: fields.length - problems.length, problems };
+  return problems;
 }
 
 /** The object as it was parsed, so that what the schema does not know stays, and in its order. */

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
-import { PROBLEMS, Problem, problemBody, sendProblem } from "./problem.js";
+import { PROBLEMS, Problem } from "../../domain/problem.js";
+import { problemBody, sendProblem } from "./problem.js";
 import { FAULT, toProblem } from "./to-problem.js";
 
 export interface ServerLimits {

@@ -1,5 +1,5 @@
 import { CardbatchError, ImageError } from "../../domain/errors.js";
-import { Problem } from "./problem.js";
+import { Problem } from "../../domain/problem.js";
 
 /** What the framework's and the body parsers' codes mean. */
 const FRAMEWORK_CODES: Readonly<Record<string, readonly [code: Problem["code"], detail: string]>> = {

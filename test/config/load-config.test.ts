@@ -29,7 +29,9 @@ describe("loadConfig", () => {
   test("needs nothing", () => {
     expect(load({})).toEqual({
       prefix: "{cardbatch}",
-      logLevel: "info",
+      apiRetentionDays: 7,
+    webhookAllow: [],
+    logLevel: "info",
       metricsHost: "127.0.0.1",
       allowHttp: [],
       resultsBacklog: 10_000,

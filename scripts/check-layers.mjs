@@ -18,6 +18,7 @@ const STAGES = [
   "results",
   "staging",
   "webhooks",
+  "postgres",
   "telemetry",
   "config",
   "bootstrap",
@@ -38,6 +39,7 @@ const RESERVED = [
   // The engine reads no setting there: it switches a native library's telemetry off.
   { pattern: /process\.env\b/, what: "process.env", allowed: ["config/", "engine/runtime.ts"] },
   { pattern: /\breveal(Raw)?Pan\b/, what: "revealPan", allowed: ["vault/", "domain/pan.ts"] },
+  { pattern: /from "pg"/, what: "pg", allowed: ["postgres/"] },
   { pattern: /from "jose"/, what: "jose", allowed: ["vault/"] },
   { pattern: /from "prom-client"/, what: "prom-client", allowed: ["telemetry/"] },
 ];

@@ -12,6 +12,7 @@ export const FAILPOINTS = [
   "stored",
   "published",
   "recorded",
+  "followed",
   "completed",
 ] as const;
 
@@ -50,7 +51,8 @@ function reachedBy(event: CardbatchEvent): { failpoint: Failpoint; request: stri
     case "finished":
       return { failpoint: "published", request: event.record.request };
     case "recorded":
-      return { failpoint: "recorded", request: null };
+    case "followed":
+      return { failpoint: event.type, request: null };
     default:
       return null;
   }

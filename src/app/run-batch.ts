@@ -69,6 +69,8 @@ export interface RunResult {
   readonly folder: string;
   readonly ending: Ending;
   readonly seconds: number;
+  /** Sinks that lack outcomes which the files have. */
+  readonly behind: readonly string[];
 }
 
 const NOTHING_FED: FeedProgress = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
@@ -105,7 +107,16 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   const counts = await app.batches.counts(name);
   if (counts.found === 0 && ending.kind === "complete") throw new UsageError("the sources hold no image");
   const seconds = (performance.now() - startedAt) / 1000;
-  return { batch, before, counts, feed: feeding.progress(), folder: writing.folder, ending, seconds };
+  return {
+    batch,
+    before,
+    counts,
+    feed: feeding.progress(),
+    folder: writing.folder,
+    ending,
+    seconds,
+    behind: writing.behind(),
+  };
 }
 
 interface Feeding {

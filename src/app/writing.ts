@@ -9,13 +9,16 @@ import { PROVIDER_NAMES } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
 import { SinkError, UsageError } from "../domain/errors.js";
 import type { OutcomeRecord } from "../domain/record.js";
+import type { ResultSink } from "../domain/sink.js";
 import { policyOf } from "../queue/batch-hash.js";
 import { NO_GENERATION } from "../queue/mark.js";
 import { createOutcomeReader } from "../queue/outcome-reader.js";
-import { createRecorder, type Recorder } from "../queue/recorder.js";
+import { createRecorder, type Recorder, type WrittenOutcome } from "../queue/recorder.js";
 import { compact } from "../results/compact.js";
 import { createDrain } from "../results/drain.js";
+import { type Cursor, followFiles, START } from "../results/follow.js";
 import { openOut } from "../results/open-out.js";
+import { createSinks } from "./sinks.js";
 
 export interface WritingOptions {
   /** The one batch that goes there; null: whatever comes, and nothing is known of it beforehand. */
@@ -30,6 +33,8 @@ export interface WritingOptions {
 export interface Writing {
   readonly folder: string;
   recorded(): number;
+  /** The places of sinks that lack outcomes which the files have. */
+  behind(): readonly string[];
   /** Ends reading, writes what was read, brings the files to one line a request. */
   close(): Promise<void>;
 }
@@ -59,16 +64,21 @@ export async function startWriting(
     throw new UsageError(`destination ${destination ?? "card-results"}: another process writes its outcomes`);
   }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
-  const { sink, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
+  const sinks = createSinks(app.config.sinks);
+  const { log, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
   if (batch !== null) {
     await app.batches.setSink(batch.name, sinkId);
     await recorder.setPolicy(policyOf(batch));
   }
-  const drain = createDrain({
-    sink,
-    commit: recorder.commit,
+  const followers = await startFollowing(app, path, recorder, sinks);
+  const drain = createDrain<WrittenOutcome>({
+    log,
+    commit: async (position, outcomes) => {
+      await recorder.commit(position, outcomes);
+      for (const follower of followers) follower.advance(position);
+    },
     emit: app.emit,
-    sleep: async (ms, signal) => void (await sleep(ms, undefined, { signal })),
+    sleep: pause,
   });
   const reader = createOutcomeReader(app.redis, app.keys, destination, drain.record, app.emit);
   const close = app.defer(async () => {
@@ -78,16 +88,34 @@ export async function startWriting(
       await reader.close();
       await giveUp;
       await drain.close();
-      await sink.close();
+      await log.close();
+      await Promise.all(followers.map((follower) => follower.close()));
       await compact(path, recorder);
     } catch (error) {
       if (!(error instanceof SinkError)) throw error;
-      app.emit({ type: "sink-failed", sink: sink.name, error });
+      app.emit({ type: "sink-failed", sink: log.name, error });
     } finally {
       release();
     }
   });
-  return { folder: path, recorded: drain.recorded, close };
+  const behind = () => followers.filter((follower) => follower.isBehind()).map(({ sink }) => sink.place);
+  return { folder: path, recorded: drain.recorded, behind, close };
+}
+
+/** Every sink goes on where it had got to; one that is new begins with the first outcome. */
+async function startFollowing(app: App, folder: string, recorder: Recorder, sinks: readonly ResultSink[]) {
+  if (sinks.length === 0) return [];
+  const committed = (await recorder.position()) ?? {};
+  const cursors = await recorder.cursors();
+  return sinks.map((sink) => {
+    const cursor = cursors[sink.place] ?? START;
+    const saveCursor = (to: Cursor) => recorder.setCursor(sink.place, to);
+    return followFiles({ folder, sink, cursor, committed }, { saveCursor, emit: app.emit, sleep: pause });
+  });
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal });
 }
 
 /** Names an `--out` folder in Redis. @param folder exists */

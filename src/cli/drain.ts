@@ -12,8 +12,8 @@ import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { describeWindow } from "./progress.js";
-import { finish } from "./run.js";
-import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import { finish, tellBehind } from "./run.js";
+import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
 import { summaryText } from "./summary-text.js";
 import { createPaint } from "./terminal.js";
 
@@ -27,7 +27,7 @@ export function addDrain(program: Command, context: Context, exit: (code: number
 }
 
 async function drain(names: readonly string[], options: RunOptions, context: Context): Promise<number> {
-  const config = context.config(options.config);
+  const config = applyRunOptions(context.config(options.config), options, []);
   const name = options.batch ?? (names.length === 0 ? null : await batchOfSources(names, options, context));
   const app = await openApp(config, context.surroundings, context.stop.soft);
   leaveWithoutRedis(app, context);
@@ -48,14 +48,15 @@ async function batchOfSources(names: readonly string[], options: RunOptions, con
 }
 
 /** Writes whatever comes to a destination. */
-async function drainDestination(app: App, options: RunOptions, { terminal, stop }: Context): Promise<number> {
+async function drainDestination(app: App, options: RunOptions, context: Context): Promise<number> {
+  const { terminal, stop } = context;
   const destination = options.destination ?? null;
   const writing = await startWriting(app, options.out, destination, { batch: null, mayStartOver: false });
   terminal.message(`writing outcomes of ${destination ?? "the default destination"} to ${writing.folder}`);
   if (!stop.soft.aborted) await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
   await writing.close();
   terminal.message(`stopped; ${plural(writing.recorded(), "outcome")} written`);
-  return EXIT.ok;
+  return tellBehind(writing.behind(), context) ? EXIT.someFailed : EXIT.ok;
 }
 
 /** Writes one batch's outcomes until all are there. */
@@ -75,7 +76,7 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
   const counts = await app.batches.counts(name);
   const feed = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
   const seconds = (performance.now() - startedAt) / 1000;
-  const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds };
+  const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds, behind: writing.behind() };
   const { summary, accuracy } = await finish(app, result, options);
   if (options.json === true) terminal.data(JSON.stringify({ ...summary, accuracy }));
   else {
@@ -89,8 +90,10 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
     };
     terminal.message(summaryText(shown, createPaint(terminal.color)));
   }
+  const isBehind = tellBehind(writing.behind(), context);
   if (ending.kind === "interrupted" || ending.kind === "cancelled") return EXIT.interrupted;
   if (ending.kind === "budget-spent") return EXIT.budget;
+  if (isBehind) return EXIT.someFailed;
   return summary.failed > 0 && options.tolerateFailures !== true ? EXIT.someFailed : EXIT.ok;
 }
 

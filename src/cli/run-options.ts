@@ -18,6 +18,7 @@ export interface RunOptions {
   readonly out: string;
   readonly batch?: string;
   readonly csv?: true;
+  readonly sink?: readonly string[];
   readonly rate?: CallRates;
   readonly concurrency?: number;
   readonly limit?: number;
@@ -51,6 +52,11 @@ export function addRunOptions(command: Command): Command {
     .option("--out <folder>", "where results are written", "out")
     .option("--batch <name>", "the batch's name; default: made of the sources and providers", parseName)
     .option("--csv", "also write results.csv")
+    .option(
+      "--sink <url>",
+      "also write outcomes there, such as postgres://user@host/db; may be given several times",
+      collect,
+    )
     .option("--rate <calls>", "what the vendor allows, such as 20 or 20/s,50000/day; auto finds it out", parseRate)
     .option("--concurrency <n>", "calls under way at a time in one process", parseWhole)
     .option("--limit <n>", "take only so many pages", parseWhole)
@@ -69,6 +75,10 @@ export function addRunOptions(command: Command): Command {
     .option("--config <file>", "settings as JSON")
     .option("--metrics-file <file>", "write the metrics there at the end")
     .option("--json", "the summary as JSON on stdout");
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 export function parseWhole(text: string): number {
@@ -156,9 +166,10 @@ export function defaultBatchName(sources: readonly ImageSource[], providers: rea
 
 /** The settings with what the options say over them. */
 export function applyRunOptions(config: Config, options: RunOptions, providers: readonly ProviderName[]): Config {
-  if (options.rate === undefined) return config;
-  const changed = Object.fromEntries(providers.map((name) => [name, { ...config[name], rate: options.rate }]));
-  return { ...config, ...changed };
+  const { rate, sink } = options;
+  const rated =
+    rate === undefined ? {} : Object.fromEntries(providers.map((name) => [name, { ...config[name], rate }]));
+  return { ...config, ...rated, ...(sink === undefined ? {} : { sinks: [...sink] }) };
 }
 
 /**

@@ -79,11 +79,20 @@ export async function run(names: readonly string[], options: RunOptions, context
       context.terminal.message(`cardbatch: ${report.mismatch}; run the batch into a new --out to have it written anew`);
       return EXIT.someFailed;
     }
-    return exitCode(result.ending, report, options);
+    const code = exitCode(result.ending, report, options);
+    return tellBehind(result.behind, context) && code === EXIT.ok ? EXIT.someFailed : code;
   } finally {
     context.terminal.live(null);
     await app.close();
   }
+}
+
+/** @returns whether a sink lacks outcomes */
+export function tellBehind(behind: readonly string[], { terminal }: Pick<Context, "terminal">): boolean {
+  for (const place of behind) {
+    terminal.message(`cardbatch: ${place} lacks outcomes that are in --out; run it again, or drain it, once it works`);
+  }
+  return behind.length > 0;
 }
 
 function announce(app: App, batch: string, providers: readonly ProviderName[], { terminal }: Context): void {

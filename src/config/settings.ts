@@ -140,6 +140,11 @@ export const configSchema = z.strictObject({
   ),
   metricsHost: setting("CARDBATCH_METRICS_HOST", text.default("127.0.0.1"), "address of /metrics"),
   allowHttp: setting("CARDBATCH_ALLOW_HTTP", list.default([]), "hosts besides loopback that may be plain http"),
+  sinks: list.default([]).meta({
+    env: "CARDBATCH_SINKS",
+    secret: true,
+    description: "where outcomes go besides --out, such as postgres://user@host/database; several separated by commas",
+  }),
   resultsBacklog: setting(
     "CARDBATCH_RESULTS_BACKLOG",
     numeric(whole.min(1)).default(10_000),

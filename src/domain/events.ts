@@ -2,6 +2,7 @@ import type { ProviderName } from "./answer.js";
 import type { CardbatchError, ErrorCode } from "./errors.js";
 import type { PaceChange } from "./pace.js";
 import type { OutcomeRecord } from "./record.js";
+import type { SinkName } from "./sink.js";
 
 /** How a call ended: with cards, without, or with an error of the catalogue. */
 export type CallResult = "ok" | "no-card" | ErrorCode;
@@ -37,6 +38,8 @@ export type CardbatchEvent =
     }
   | { readonly type: "finished"; readonly record: OutcomeRecord; readonly durationMs: number }
   | { readonly type: "recorded"; readonly sink: string; readonly count: number }
+  /** A sink that follows the files has written so many of their outcomes. */
+  | { readonly type: "followed"; readonly sink: SinkName; readonly count: number }
   | { readonly type: "sink-failed"; readonly sink: string; readonly error: CardbatchError }
   /** An HTTP request was answered. `route`: as the server knows it, without what callers put in. */
   | { readonly type: "served"; readonly route: string; readonly status: number; readonly durationMs: number }

@@ -192,8 +192,10 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
         const isLive = (await redis.exists(keys.lease(`batch:${name}`))) === 1;
         if (isLive || nowMs - Number(openedAt ?? nowMs) <= olderThanMs) continue;
         await unlinkMarks(redis, keys, name);
-        if (sink != null)
-          await redis.del(keys.sink(sink), `${keys.sink(sink)}:superseded`, `${keys.sink(sink)}:dropped`);
+        if (sink != null) {
+          const its = ["", ":cursors", ":superseded", ":dropped"].map((part) => keys.sink(sink) + part);
+          await redis.del(...its);
+        }
         await redis.del(keys.batch(name), keys.failures(name));
         await redis.srem(keys.batches(), name);
         swept.push(name);

@@ -94,8 +94,11 @@ export interface Recorder {
   startDropping(): Promise<void>;
   /** Of these lines' requests, in the order of the file: whether a later line has replaced this one. */
   drop(stream: OutcomeStream, requests: readonly string[]): Promise<boolean[]>;
-  /** Compacted files are ready to take the place of the old ones. */
-  compacting(position: SinkPosition): Promise<void>;
+  /** How far each sink that follows the files has got, by its place. */
+  cursors(): Promise<Readonly<Record<string, SinkPosition>>>;
+  setCursor(place: string, cursor: SinkPosition): Promise<void>;
+  /** Compacted files are ready to take the place of the old ones; there the cursors are others. */
+  compacting(position: SinkPosition, cursors?: Readonly<Record<string, SinkPosition>>): Promise<void>;
   /** The position that files had reached that were about to take the old ones' place when the process died, if so. */
   unfinishedCompaction(): Promise<SinkPosition | null>;
   compacted(position: SinkPosition): Promise<void>;
@@ -110,6 +113,7 @@ export function createRecorder(redis: Redis, keys: Keys, sink: string): Recorder
   const key = keys.sink(sink);
   const superseded = `${key}:superseded`;
   const dropped = `${key}:dropped`;
+  const cursors = `${key}:cursors`;
   const commit = loadScript(redis, COMMIT);
   const drop = loadScript(redis, DROP);
   const readPosition = async (field: string) => {
@@ -141,14 +145,23 @@ export function createRecorder(redis: Redis, keys: Keys, sink: string): Recorder
       const replies = (await drop(superseded, dropped, ...fields)) as number[];
       return replies.map((reply) => reply === 1);
     },
-    compacting: async (position) => void (await redis.hset(key, "compacting", JSON.stringify(position))),
+    cursors: async () => parseAll(await redis.hgetall(cursors)),
+    setCursor: async (place, cursor) => void (await redis.hset(cursors, place, JSON.stringify(cursor))),
+    compacting: async (position, moved = {}) =>
+      void (await redis.hset(key, { compacting: JSON.stringify(position), movedCursors: JSON.stringify(moved) })),
     unfinishedCompaction: () => readPosition("compacting"),
     compacted: async (position) => {
-      const change = redis.multi().hset(key, "position", JSON.stringify(position)).hdel(key, "compacting");
-      await change.del(superseded, dropped).exec();
+      const moved = Object.entries(JSON.parse((await redis.hget(key, "movedCursors")) ?? "{}"));
+      const change = redis.multi().hset(key, "position", JSON.stringify(position));
+      for (const [place, cursor] of moved) change.hset(cursors, place, JSON.stringify(cursor));
+      await change.hdel(key, "compacting", "movedCursors").del(superseded, dropped).exec();
     },
     policy: () => redis.hget(key, "policy"),
     setPolicy: async (policy) => void (await redis.hset(key, "policy", policy)),
-    reset: async () => void (await redis.del(key, superseded, dropped)),
+    reset: async () => void (await redis.del(key, cursors, superseded, dropped)),
   };
+}
+
+function parseAll(fields: Record<string, string>): Record<string, SinkPosition> {
+  return Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, JSON.parse(text) as SinkPosition]));
 }

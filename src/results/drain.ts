@@ -1,7 +1,7 @@
 import { toCardbatchError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
 import type { OutcomeRecord } from "../domain/record.js";
-import type { ResultSink, SinkPosition } from "../domain/sink.js";
+import type { OutcomeLog, SinkPosition } from "../domain/sink.js";
 
 const RETRY_MS = 1000;
 
@@ -10,7 +10,7 @@ export interface DrainedOutcome {
 }
 
 export interface DrainDeps<T extends DrainedOutcome> {
-  readonly sink: ResultSink;
+  readonly log: OutcomeLog;
   /** Records outcomes as written, all or none; the same position a second time changes nothing. */
   readonly commit: (position: SinkPosition, outcomes: readonly T[]) => Promise<void>;
   readonly emit: EventSink;
@@ -68,14 +68,14 @@ async function writeGroup<T extends DrainedOutcome>(
   outcomes: readonly T[],
   stop: AbortSignal,
 ): Promise<void> {
-  const position = await untilItWorks(deps, stop, () => deps.sink.write(outcomes.map(({ record }) => record)));
+  const position = await untilItWorks(deps, stop, () => deps.log.write(outcomes.map(({ record }) => record)));
   await untilItWorks(deps, stop, () => deps.commit(position, outcomes));
-  deps.emit({ type: "recorded", sink: deps.sink.name, count: outcomes.length });
+  deps.emit({ type: "recorded", sink: deps.log.name, count: outcomes.length });
 }
 
 /** @throws what the last try threw, once `stop` is aborted */
 async function untilItWorks<R>(
-  deps: Pick<DrainDeps<DrainedOutcome>, "sink" | "emit" | "sleep">,
+  deps: Pick<DrainDeps<DrainedOutcome>, "log" | "emit" | "sleep">,
   stop: AbortSignal,
   act: () => Promise<R>,
 ): Promise<R> {
@@ -84,7 +84,7 @@ async function untilItWorks<R>(
       return await act();
     } catch (thrown) {
       const error = toCardbatchError(thrown);
-      deps.emit({ type: "sink-failed", sink: deps.sink.name, error });
+      deps.emit({ type: "sink-failed", sink: deps.log.name, error });
       if (stop.aborted) throw error;
       await deps.sleep(RETRY_MS, stop).catch(() => {});
     }

@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { SinkError } from "../domain/errors.js";
 import { type OutcomeRecord, type OutcomeStream, streamOf } from "../domain/record.js";
-import type { ResultSink, SinkPosition } from "../domain/sink.js";
+import type { OutcomeLog, SinkPosition } from "../domain/sink.js";
 import { syncFolder } from "./write-whole.js";
 
 export const STREAMS = ["results", "failures"] as const satisfies readonly OutcomeStream[];
@@ -22,7 +22,7 @@ interface OpenFile {
  * written when the process died is not there any more.
  * @param committed the committed lengths in bytes, no longer than the files are; null starts both from nothing
  */
-export async function openNdjsonSink(folder: string, committed: SinkPosition | null): Promise<ResultSink> {
+export async function openNdjsonSink(folder: string, committed: SinkPosition | null): Promise<OutcomeLog> {
   const results = await openAt(join(folder, STREAM_FILES.results), committed?.results ?? 0);
   const failures = await openAt(join(folder, STREAM_FILES.failures), committed?.failures ?? 0).catch(async (error) => {
     await results.handle.close();

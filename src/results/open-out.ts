@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { nameSchema } from "../domain/payload.js";
 import type { OutcomeRecord } from "../domain/record.js";
-import type { ResultSink, SinkPosition } from "../domain/sink.js";
+import type { OutcomeLog, SinkPosition } from "../domain/sink.js";
 import { finishCompaction } from "./compact.js";
 import { openNdjsonSink, STREAM_FILES, STREAMS } from "./ndjson-sink.js";
 import { readLines, readRecords } from "./read-lines.js";
@@ -27,7 +27,7 @@ export interface OpenOutDeps {
 }
 
 export interface OpenOut {
-  readonly sink: ResultSink;
+  readonly log: OutcomeLog;
   readonly release: () => void;
 }
 
@@ -48,7 +48,7 @@ export async function openOut(folder: string, batch: string | null, deps: OpenOu
     const isExchanged = batch !== null && (await changePlaces(folder, batch, deps.onNote));
     const position = await deps.position();
     const isKnown = position !== null && !isExchanged && (await deps.isOurs()) && (await holds(folder, position));
-    return { sink: await openNdjsonSink(folder, isKnown ? position : await readBack(folder, deps)), release };
+    return { log: await openNdjsonSink(folder, isKnown ? position : await readBack(folder, deps)), release };
   } catch (error) {
     release();
     throw error;

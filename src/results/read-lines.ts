@@ -11,13 +11,14 @@ export interface FileLine {
 /**
  * The complete lines of a file in order, in memory that grows with its longest line alone; a last line without its end is
  * not given. No file, no lines.
- * @param bytes how much of the file is looked at @default all
+ * @param to where to stop @default the file's end
+ * @param from where a line begins
  */
-export async function* readLines(path: string, bytes = Number.POSITIVE_INFINITY): AsyncGenerator<FileLine> {
-  if (bytes === 0) return;
+export async function* readLines(path: string, to = Number.POSITIVE_INFINITY, from = 0): AsyncGenerator<FileLine> {
+  if (to <= from) return;
   let rest: Buffer = Buffer.alloc(0);
-  let offset = 0;
-  const chunks = createReadStream(path, { highWaterMark: 1 << 18, end: bytes - 1 });
+  let offset = from;
+  const chunks = createReadStream(path, { highWaterMark: 1 << 18, start: from, end: to - 1 });
   try {
     for await (const chunk of chunks as AsyncIterable<Buffer>) {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);

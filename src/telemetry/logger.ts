@@ -91,6 +91,7 @@ export function logEvent(logger: Logger, event: CardbatchEvent): void {
     case "recorded":
     case "served":
     case "webhook-sent":
+    case "followed":
       logger.trace(roundedFigures(withoutType(event)), event.type);
   }
 }

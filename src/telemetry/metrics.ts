@@ -126,6 +126,8 @@ export function createMetrics(version: string): Metrics {
         case "webhook-sent":
           webhooks.inc({ result: event.result });
           return webhookDuration.observe(event.durationMs / 1000);
+        case "followed":
+          return sinkWrites.inc({ sink: event.sink, result: "ok" }, event.count);
         case "sink-failed":
           return sinkWrites.inc({ sink: event.sink, result: "failed" });
         default:

@@ -25,6 +25,7 @@ const EVENTS: Readonly<Record<Exclude<Failpoint, "call-sent">, CardbatchEvent>> 
   stored: step("stored"),
   published: { type: "finished", record, durationMs: 1 },
   recorded: { type: "recorded", sink: "ndjson", count: 1 },
+  followed: { type: "followed", sink: "postgres", count: 1 },
   completed: step("completed"),
 };
 

@@ -34,6 +34,7 @@ describe("loadConfig", () => {
     logLevel: "info",
       metricsHost: "127.0.0.1",
       allowHttp: [],
+      sinks: [],
       resultsBacklog: 10_000,
       retentionDays: 30,
       batchRetentionDays: 365,

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +8,7 @@ import { findServer } from "../../src/bootstrap/find-server.js";
 import { serverCommand } from "../../src/bootstrap/server-command.js";
 import { serverConfig } from "../../src/bootstrap/server-config.js";
 import { connectRedis, type Redis } from "../../src/queue/redis.js";
+import { freePort } from "./free-port.js";
 
 const CACHE = fileURLToPath(new URL("../../.cache/redis", import.meta.url));
 
@@ -67,13 +67,4 @@ export async function startRedisServer(settings: Readonly<Record<string, string>
 
 function report(message: string): void {
   console.error(message);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

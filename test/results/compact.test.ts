@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { SinkError } from "../../src/domain/errors.js";
 import { OUTCOMES } from "../../src/domain/reading.js";
 import { type OutcomeRecord, streamOf } from "../../src/domain/record.js";
-import type { ResultSink } from "../../src/domain/sink.js";
+import type { OutcomeLog } from "../../src/domain/sink.js";
 import { createRecorder, type Recorder } from "../../src/queue/recorder.js";
 import { compact, finishCompaction } from "../../src/results/compact.js";
 import { openNdjsonSink } from "../../src/results/ndjson-sink.js";
@@ -20,7 +20,7 @@ interface Place {
   readonly folder: string;
   readonly batch: string;
   readonly recorder: Recorder;
-  readonly sink: ResultSink;
+  readonly sink: OutcomeLog;
   record(...records: OutcomeRecord[]): Promise<void>;
   read(): { results: string[]; failures: string[] };
 }

@@ -21,7 +21,7 @@ function setUp(more: Partial<DrainDeps<DrainedOutcome>> = {}) {
     if (error !== undefined) throw error;
   };
   const deps: DrainDeps<DrainedOutcome> = {
-    sink: {
+    log: {
       name: "memory",
       write: async (records) => {
         await new Promise((later) => setImmediate(later));

@@ -42,13 +42,13 @@ function setUp(more: Partial<OpenOutDeps> = {}) {
   };
   /** One run that records these outcomes. */
   const run = async (batch: string | null, ...names: string[]) => {
-    const { sink, release } = await openOut(folder, batch, deps);
-    const position = await sink.write(names.map((name) => recordOf(batch ?? "any", name)));
+    const { log, release } = await openOut(folder, batch, deps);
+    const position = await log.write(names.map((name) => recordOf(batch ?? "any", name)));
     if (names.length > 0) {
       known.position = position;
       known.recorded.push(...names.map((name) => `${name}.jpg`));
     }
-    await sink.close();
+    await log.close();
     release();
   };
   const read = (path = "results.ndjson") =>

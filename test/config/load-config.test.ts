@@ -30,8 +30,8 @@ describe("loadConfig", () => {
     expect(load({})).toEqual({
       prefix: "{cardbatch}",
       apiRetentionDays: 7,
-    webhookAllow: [],
-    logLevel: "info",
+      webhookAllow: [],
+      logLevel: "info",
       metricsHost: "127.0.0.1",
       allowHttp: [],
       sinks: [],

@@ -1,5 +1,6 @@
 import type { App } from "../app.js";
 import { CardbatchError } from "../domain/errors.js";
+import type { ServerLimits } from "../http/serve/server.js";
 import { createAdmission } from "./serving/admission.js";
 import { consumeOutcomes } from "./serving/consume.js";
 import { feedBatches } from "./serving/feed-batches.js";
@@ -10,6 +11,8 @@ import { keepUp } from "./serving/upkeep.js";
 export interface ServingOptions extends PartsOptions {
   readonly host: string;
   readonly port: number;
+  /** @default DEFAULT_LIMITS */
+  readonly limits?: Partial<ServerLimits>;
 }
 
 export interface Serving {
@@ -24,7 +27,7 @@ export interface Serving {
  * @throws CardbatchError `storage-unavailable`
  * @throws ConfigError
  */
-export async function startServing(app: App, { host, port, ...options }: ServingOptions): Promise<Serving> {
+export async function startServing(app: App, { host, port, limits, ...options }: ServingOptions): Promise<Serving> {
   // Only who serves pays for loading the framework.
   const { closeServer, createServer, DEFAULT_LIMITS, listen } = await import("../http/serve/server.js");
   const { addOpsRoutes } = await import("../http/serve/ops-routes.js");
@@ -33,7 +36,7 @@ export async function startServing(app: App, { host, port, ...options }: Serving
   const parts = await openParts(app, options);
   const stopping = new AbortController();
   const server = createServer({
-    limits: DEFAULT_LIMITS,
+    limits: { ...DEFAULT_LIMITS, ...limits },
     onFault: (where, error) => app.emit({ type: "fault", where, error }),
     onServed: (route, status, durationMs) => app.emit({ type: "served", route, status, durationMs }),
   });

@@ -1,20 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { webhookPolicyOf } from "../app/serving/parts.js";
+import { makeApiKey, revokeApiKey, rotateWebhookSecret } from "../app/api-keys.js";
 import { type App, openApp } from "../app.js";
-import { type ApiKey, apiKeySchema, formatApiKey, inLetters, SCOPES, type Scope } from "../domain/api-key.js";
-import { WEBHOOK_FIELD, WEBHOOK_SECRET_FIELD } from "../domain/card-vault.js";
+import { SCOPES, type Scope } from "../domain/api-key.js";
 import { UsageError } from "../domain/errors.js";
-import { API_DESTINATION } from "../domain/received.js";
-import { createApiKeys, type WebhookSecret } from "../queue/api-keys.js";
-import { newWebhookSecret } from "../webhooks/sign.js";
-import { findTargetFault } from "../webhooks/target.js";
+import { type ApiKeys, createApiKeys } from "../queue/api-keys.js";
 import type { Context } from "./context.js";
 import { examples } from "./examples.js";
-
-/** How long what was signed with is signed with besides, once a new secret is there. @unit milliseconds */
-const ROTATION_MS = 24 * 3_600_000;
 
 interface AddOptions {
   readonly name: string;
@@ -55,7 +47,7 @@ export function addApiKeys(keys: Command, context: Context): void {
 
 interface Parts {
   readonly app: App;
-  readonly apiKeys: ReturnType<typeof createApiKeys>;
+  readonly apiKeys: ApiKeys;
 }
 
 async function withKeys(
@@ -72,28 +64,10 @@ async function withKeys(
 }
 
 async function add(options: AddOptions, { app, apiKeys }: Parts, { terminal }: Context): Promise<void> {
-  const id = inLetters(randomBytes(4));
-  const secret = randomBytes(32);
+  const { name, scopes, rate, webhook = null } = options;
   const jwk = options.jwk === undefined ? null : readJwk(options.jwk);
-  const destination = jwk === null ? API_DESTINATION : `${API_DESTINATION}-${id}`;
-  const parsed = apiKeySchema.safeParse({
-    id,
-    name: options.name,
-    digest: createHash("sha256").update(secret).digest("hex"),
-    scopes: options.scopes,
-    rate: options.rate,
-    destination,
-    createdAt: new Date().toISOString(),
-    revokedAt: null,
-  });
-  if (!parsed.success) throw new UsageError(`--name: ${parsed.error.issues[0]?.message ?? "is refused"}`);
-  const webhookSecret = newWebhookSecret();
-  if (options.webhook !== undefined) await apiKeys.setWebhook(id, await sealWebhook(app, id, options.webhook));
-  if (jwk !== null) await app.recipients.set(destination, app.vault.recordRecipient(destination, jwk));
-  await apiKeys.setSecrets(id, [{ sealed: await sealSecret(app, id, webhookSecret), untilMs: null }]);
-  await apiKeys.put(parsed.data);
-  terminal.data(JSON.stringify({ id, key: formatApiKey(id, secret), webhookSecret }));
-  terminal.message("keep both now: neither is shown again");
+  terminal.data(JSON.stringify(await makeApiKey(app, apiKeys, { name, scopes, rate, webhook, jwk })));
+  terminal.message("keep both secrets now: neither is shown again");
 }
 
 async function list({ apiKeys }: Parts, { terminal }: Context): Promise<void> {
@@ -101,39 +75,14 @@ async function list({ apiKeys }: Parts, { terminal }: Context): Promise<void> {
 }
 
 async function revoke(id: string, { apiKeys }: Parts, { terminal }: Context): Promise<void> {
-  const key = await keyOf(id, apiKeys);
-  await apiKeys.put({ ...key, revokedAt: key.revokedAt ?? new Date().toISOString() });
-  terminal.message(`API key ${id} (${key.name}) is refused within a second; its webhooks are not sent any more`);
+  const { name } = await revokeApiKey(apiKeys, id);
+  terminal.message(`API key ${id} (${name}) is refused within a second; its webhooks are not sent any more`);
 }
 
 async function rotate(id: string, { app, apiKeys }: Parts, { terminal }: Context): Promise<void> {
-  await keyOf(id, apiKeys);
-  const webhookSecret = newWebhookSecret();
-  const untilMs = Date.now() + ROTATION_MS;
-  const before = (await apiKeys.secrets(id)).filter((secret) => secret.untilMs === null || secret.untilMs > Date.now());
-  const secrets: WebhookSecret[] = [
-    { sealed: await sealSecret(app, id, webhookSecret), untilMs: null },
-    ...before.map((secret) => ({ ...secret, untilMs: Math.min(secret.untilMs ?? untilMs, untilMs) })),
-  ];
-  await apiKeys.setSecrets(id, secrets);
+  const webhookSecret = await rotateWebhookSecret(app, apiKeys, id);
   terminal.data(JSON.stringify({ id, webhookSecret }));
   terminal.message("webhooks carry a signature by this secret and, for 24 hours, one by the old one");
-}
-
-async function keyOf(id: string, apiKeys: Parts["apiKeys"]): Promise<ApiKey> {
-  const key = await apiKeys.get(id);
-  if (key === null) throw new UsageError(`there is no API key ${id}; see cardbatch keys api list`);
-  return key;
-}
-
-async function sealWebhook(app: App, id: string, url: string): Promise<string> {
-  const fault = findTargetFault(url, webhookPolicyOf(app.config.webhookAllow));
-  if (fault !== null) throw new UsageError(`--webhook: the address ${fault}`);
-  return app.vault.sealText(url, { request: id, field: WEBHOOK_FIELD });
-}
-
-function sealSecret({ vault }: App, id: string, secret: string): Promise<string> {
-  return vault.sealText(secret, { request: id, field: WEBHOOK_SECRET_FIELD });
 }
 
 /** @throws UsageError without anything of the file, which may be a private key */

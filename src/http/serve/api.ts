@@ -18,6 +18,7 @@ export interface ApiDeps {
 /** Everything below `/v1`. */
 export async function addApi(server: FastifyInstance, { parts, admission, stopping }: ApiDeps): Promise<void> {
   await server.register(async (scope) => {
+    scope.removeContentTypeParser("text/plain");
     // Before the key is looked up: that takes a Redis.
     scope.addHook("onRequest", async () => admission.assertOpen());
     addAuthentication(scope, { findKey: parts.apiKeys.get, takeTurn: parts.apiKeys.takeTurn });

@@ -10,6 +10,7 @@ import type { StagedImage } from "../../staging/staging.js";
 import { callerOf } from "./authenticate.js";
 import { parseWith } from "./problem.js";
 import { formSchema, imageBodySchema, waitQuerySchema, type wishSchema } from "./schemas.js";
+import { toProblem } from "./to-problem.js";
 import { viewRequest } from "./views.js";
 
 const MAX_FIELD_BYTES = 16 * 1024;
@@ -111,7 +112,7 @@ async function readForm(
   const fields: Record<string, unknown> = {};
   let staged: StagedImage | null = null;
   try {
-    for await (const part of request.parts()) {
+    for await (const part of asForm(request.parts())) {
       if (part.type === "file") staged = await stageFile(part, parts, signal, staged);
       else fields[part.fieldname] = takeField(part, fields);
     }
@@ -130,7 +131,16 @@ async function stageFile(
   before: StagedImage | null,
 ): Promise<StagedImage> {
   if (before !== null || part.fieldname !== "image") throw new Problem("invalid", "send one file, named image");
-  return stage(part.file, parts, signal);
+  return stage(asForm<Buffer>(part.file), parts, signal);
+}
+
+/** The parser's errors have no code; whatever it throws, the form is to blame. */
+async function* asForm<T>(items: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw toProblem(error) ?? new Problem("bad-request", "the multipart body is cut short or damaged");
+  }
 }
 
 function takeField({ fieldname, value, valueTruncated }: MultipartValue, fields: object): unknown {

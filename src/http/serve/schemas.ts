@@ -18,7 +18,7 @@ const rootName = nameSchema
   .refine((name) => name !== STAGED_ROOT, "is no root of yours")
   .meta({ description: "a name of CARDBATCH_ROOTS" });
 const path = z.string().min(1).max(MAX_PATH_LENGTH).meta({ description: "of the file, below its root" });
-const webhook = z.string().min(1).max(2048).meta({ description: "where the outcome is told; https" });
+const webhook = z.string().meta({ description: "where the outcome is told; https" });
 
 const providers = z
   .union([z.string(), z.array(z.string())])

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openPlace } from "./lib/place.mjs";
 import { renderTable } from "./lib/table.mjs";
 import { autoRateRow } from "./rows/auto-rate.mjs";
+import { engineMemoryRow, enginePhotoRow, engineRow } from "./rows/engine.mjs";
 import { intakeRow } from "./rows/intake.mjs";
 import { interactiveRow } from "./rows/interactive.mjs";
 import { killRow } from "./rows/kill.mjs";
@@ -26,6 +27,9 @@ const ROWS = [
   killRow,
   interactiveRow,
   autoRateRow,
+  engineRow,
+  enginePhotoRow,
+  engineMemoryRow,
 ];
 
 /** How much is measured. Ratios hold from `quick` on, single figures of it may be off by a few per cent. */
@@ -40,6 +44,8 @@ const SCALES = {
     kills: 1,
     busyImages: 3000,
     memoryImages: [1000, 5000],
+    reads: 1,
+    engineImages: [300, 1500],
     auto: { learnMs: 30_000, measureMs: 10_000, lowMs: 30_000 },
   },
   full: {
@@ -52,6 +58,8 @@ const SCALES = {
     kills: 3,
     busyImages: 20_000,
     memoryImages: [10_000, 50_000],
+    reads: 3,
+    engineImages: [1000, 10_000],
     auto: { learnMs: 60_000, measureMs: 30_000, lowMs: 45_000 },
   },
   long: {
@@ -64,6 +72,8 @@ const SCALES = {
     kills: 10,
     busyImages: 100_000,
     memoryImages: [10_000, 1_000_000],
+    reads: 10,
+    engineImages: [1000, 100_000],
     auto: { learnMs: 60_000, measureMs: 30_000, lowMs: 45_000 },
   },
 };

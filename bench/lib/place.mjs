@@ -72,6 +72,7 @@ export async function openPlace(world) {
   await finish(start(["keys", "init"]));
   return {
     folder: world.folder,
+    path: world.path,
     redis,
     redisUrl: world.redisUrl,
     start,

@@ -8,7 +8,7 @@ import { chooseNumber } from "./choose.js";
 import { confidenceOf, discounted, type Features } from "./confidence.js";
 import { type CardMonth, chooseMonth } from "./dates.js";
 import { beamSearch, DIGITS, readPlainly } from "./decode.js";
-import { type CardPlace, locateCards, wholePicture } from "./locate.js";
+import { type CardPlace, locateCards, movedDown, wholePicture } from "./locate.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { directionOf, measureQuality } from "./quality.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
@@ -18,6 +18,8 @@ import type { Models } from "./session.js";
 /** A number less sure than this is tried the other way round, where the second look is less sure than that of the way up. */
 const DOUBT = 0.5;
 const SURE_WAY_UP = 0.9;
+/** By this share of a card's height the window on it is moved where no number was sure. */
+const MOVE = 0.28;
 const SIDEWAYS = [Math.PI / 2, -Math.PI / 2];
 /** A date less likely than this is not reported. */
 const LEAST_DATE = 0.02;
@@ -41,16 +43,18 @@ export interface ReadCard extends EngineCard {
 }
 
 /**
- * Reads one encoded picture.
+ * Reads one encoded picture. Where no number is sure, other looks at it are tried, and the surest reading is kept.
  * @throws EngineError `engine-image` when the bytes cannot be decoded
  */
 export async function readPicture(models: Models, bytes: Uint8Array): Promise<EngineReading> {
   const picture = await decodePicture(bytes);
   const places = await locateCards(models.locator, picture);
-  const cards = await readPlaces(models, picture, places);
-  if (surest(cards) >= DOUBT) return { cards };
-  const whole = await readPlaces(models, picture, [wholePicture(picture, places[0]?.angle ?? 0)]);
-  if (surest(whole) > surest(cards)) return { cards: whole };
+  let cards = await readPlaces(models, picture, places);
+  for (const look of otherLooks(picture, places)) {
+    if (surest(cards) >= DOUBT) break;
+    const others = await readPlaces(models, picture, look);
+    if (surest(others) > surest(cards)) cards = completed(others, cards);
+  }
   if (surest(cards) > 0) return { cards };
   // Nothing reads this way: the first look may have taken a side for the top.
   for (const turn of SIDEWAYS) {
@@ -61,12 +65,36 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   return { cards };
 }
 
+/**
+ * The picture as one card, for archives that cut cards to their edges; then each card's window moved down and up: the second
+ * look finds numbers best where most cards have them.
+ */
+function otherLooks(picture: Picture, places: readonly CardPlace[]): readonly (readonly CardPlace[])[] {
+  const whole = wholePicture(picture, places[0]?.angle ?? 0);
+  const moved = (share: number): CardPlace[] => places.map((place) => movedDown(place, share));
+  return [[whole], moved(MOVE), moved(-MOVE)];
+}
+
+/** A single card read anew, with what only the earlier look saw of it. */
+function completed(cards: readonly ReadCard[], earlier: readonly ReadCard[]): readonly ReadCard[] {
+  const [card, ...others] = cards;
+  const [before, ...more] = earlier;
+  if (card === undefined || before === undefined || others.length + more.length > 0) return cards;
+  const dates = card.issueDate === null && card.expiryDate === null ? before : card;
+  const { issueDate, expiryDate } = dates;
+  return [{ ...card, issueDate, expiryDate, quad: before.quad ?? card.quad }];
+}
+
 function surest(cards: readonly ReadCard[]): number {
   return Math.max(0, ...cards.map(({ number }) => number?.confidence ?? 0));
 }
 
 /** The cards at these places; left out is where neither a number is nor clearly a card. */
-async function readPlaces(models: Models, picture: Picture, places: readonly CardPlace[]): Promise<ReadCard[]> {
+async function readPlaces(
+  models: Models,
+  picture: Picture,
+  places: readonly CardPlace[],
+): Promise<readonly ReadCard[]> {
   const cards: ReadCard[] = [];
   for (const place of places) {
     const card = await readCard(models, picture, place);

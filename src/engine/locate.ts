@@ -64,6 +64,15 @@ export function wholePicture({ levels: [full] }: Picture, angle: number): CardPl
   };
 }
 
+/** The place as if the card lay further down, in its own direction, by a share of its height. */
+export function movedDown(place: CardPlace, share: number): CardPlace {
+  const [cos, sin] = [Math.cos(place.angle), Math.sin(place.angle)];
+  const heights = place.outline.map(({ x, y }) => y * cos - x * sin);
+  const far = heights.length === 0 ? 0 : share * (Math.max(...heights) - Math.min(...heights));
+  const move = ({ x, y }: Point): Point => ({ x: x - sin * far, y: y + cos * far });
+  return { ...place, center: move(place.center), outline: place.outline.map(move), lineLength: null };
+}
+
 async function drawMaps(locator: Net, picture: Picture): Promise<Maps> {
   const [full] = picture.levels;
   if (full === undefined) throw new Error("a picture without pixels");

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Point, Quad } from "../../src/domain/geometry.js";
 import { type CellMap, findComponents } from "../../src/engine/components.js";
 import { fitLine, fitShortLine, fitTornLine } from "../../src/engine/line-fit.js";
+import { movedDown } from "../../src/engine/locate.js";
 import type { Picture } from "../../src/engine/picture.js";
 import { stripMatrix, windowOn } from "../../src/engine/rectify.js";
 import { project, rectangleToQuad, warpInto } from "../../src/engine/warp.js";
@@ -75,6 +76,25 @@ describe("fitLine", () => {
     const [component] = findComponents(map, 0.2, 5);
     if (component === undefined) throw new Error("no component");
     expect(Math.abs(fitLine(map, component, 3).angle)).toBeCloseTo(Math.PI, 2);
+  });
+});
+
+describe("movedDown", () => {
+  it.each([
+    [0, at(50, 45)],
+    [Math.PI / 2, at(25, 30)],
+  ])("moves a card that reads along %f by a share of its height", (angle, center) => {
+    const outline = [at(0, 10), at(100, 10), at(100, 60), at(0, 60)];
+    const moved = movedDown({ center: at(50, 30), angle, outline, lineLength: 70 }, angle === 0 ? 0.3 : 0.25);
+    expect(moved.center.x).toBeCloseTo(center.x, 6);
+    expect(moved.center.y).toBeCloseTo(center.y, 6);
+    expect(moved.outline[0]?.x).toBeCloseTo(center.x - 50, 6);
+    expect(moved.lineLength).toBeNull();
+  });
+
+  it("leaves a place without a card where it is", () => {
+    const center = at(3, 4);
+    expect(movedDown({ center, angle: 1, outline: [], lineLength: 9 }, 0.3)).toMatchObject({ center, outline: [] });
   });
 });
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .layout import plan_blank, plan_card
+from .legible import MOST_HARD, Illegible
 from .numbers import issuer_of
 from .scene import KIND_WEIGHTS, KINDS, Scene, draw_scene, picture_size
 from .seeds import PURPOSES, stream
@@ -77,17 +78,22 @@ def staging(name: str, scene: Scene) -> dict:
     return {"file": name, "kind": scene.kind, "hard": round(float(scene.hard), 3), "width": w, "height": h, "cards": cards}
 
 
-def draw_picture(rng: np.random.Generator, holdout: bool, hard: tuple[float, float] | None, single: bool) -> Scene:
-    """One picture of the mix that archives hold; `hard` bounds how bad, `single` leaves out none and many."""
+def draw_picture(rng: np.random.Generator, holdout: bool, degraded: bool, single: bool) -> Scene:
+    """One picture of the mix that archives hold; `single` leaves out none and many. A hold-out that is not `degraded` is legible."""
     weights = np.array(KIND_WEIGHTS)
     if single:
         weights = weights * [k not in ("many", "none") for k in KINDS]
-    kind = str(rng.choice(KINDS, p=weights / weights.sum()))
-    plan = plan_card(rng, holdout)
-    w, h = picture_size(rng, plan, kind)
-    # By default few pictures are bad: an archive is mostly legible.
-    level = rng.random() ** 4 * 0.7 if hard is None else rng.uniform(*hard)
-    return draw_scene(rng, w, h, kind, holdout, level, any_roll=0.25, plan=plan, least_px=LEAST_DIGIT_PX)
+    legible = holdout and not degraded
+    while True:
+        kind = str(rng.choice(KINDS, p=weights / weights.sum()))
+        plan = plan_card(rng, holdout)
+        w, h = picture_size(rng, plan, kind)
+        # Few pictures are bad: an archive is mostly legible.
+        level = rng.uniform(MOST_HARD, 1.0) if degraded else rng.random() ** 4 * (MOST_HARD if legible else 0.7)
+        try:
+            return draw_scene(rng, w, h, kind, holdout, level, any_roll=0.25, plan=plan, least_px=LEAST_DIGIT_PX, legible=legible)
+        except Illegible:
+            continue
 
 
 def draw_bare(rng: np.random.Generator) -> Scene:
@@ -104,7 +110,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--out", required=True)
     parser.add_argument("--first", type=int, default=0, help="index of the first picture")
-    parser.add_argument("--holdout", action="store_true", help="only layouts, faces and strokes that training never sees")
+    parser.add_argument("--holdout", action="store_true", help="only layouts, faces and strokes that training never sees; legible unless --degraded")
     parser.add_argument("--degraded", action="store_true", help="bad light, blur and resolution throughout")
     parser.add_argument("--every-kind", action="store_true", help="also pictures of several cards and of none")
     parser.add_argument("--bare", action="store_true", help="only pictures without a number")
@@ -118,8 +124,7 @@ def main() -> None:
         writer.writeheader()
         for index in range(args.first, args.first + args.count):
             rng = stream(args.purpose, args.seed, index)
-            hard = (0.35, 1.0) if args.degraded else None
-            scene = draw_bare(rng) if args.bare else draw_picture(rng, args.holdout, hard, not args.every_kind)
+            scene = draw_bare(rng) if args.bare else draw_picture(rng, args.holdout, args.degraded, not args.every_kind)
             name = f"{index:05d}.jpg"
             cv2.imwrite(str(out / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
             writer.writerow(truth_row(name, 0, scene) | strata(scene))

@@ -10,6 +10,7 @@ from . import art
 from .fonts import faces, font
 from .ink import emboss_ink, flat_ink, paint
 from .layout import Label, Plan
+from .legible import LEAST_GLYPH_CLARITY, Illegible, glyph_clarity
 from .runs import Run, run_mask
 from .strokes import StrokeStyle
 from .view import View
@@ -32,10 +33,13 @@ def boxes(plan: Plan) -> Boxes:
     return Boxes(number, tuple((line.kind, line.run.box()) for line in plan.dates))
 
 
-def paint_card(rng: np.random.Generator, plan: Plan, view: View, least_clarity: float = LEAST_CLARITY) -> np.ndarray:
+def paint_card(rng: np.random.Generator, plan: Plan, view: View, least_clarity: float = LEAST_CLARITY, legible: bool = False) -> np.ndarray:
     """The card as the window shows it: float32 BGR 0..1, shape (view.h, view.w, 3).
 
-    Number and dates are painted anew until they stand out by `least_clarity` (see `clarity`).
+    Number and dates are painted anew until they stand out by `least_clarity` (see `clarity`); where everything has to be
+    `legible`, until every single glyph does.
+
+    Raises `Illegible` when that cannot be had on this surface.
     """
     image = art.background(rng, view)
     light = rng.uniform(0, 2 * np.pi)
@@ -53,11 +57,12 @@ def paint_card(rng: np.random.Generator, plan: Plan, view: View, least_clarity: 
             continue
         label_color = _label(rng, image, view, label, label_color)
     ink = None
+    paint_run = _legible_run if legible else _run
     if not plan.blank:
-        ink = _run(rng, image, view, plan.number_run, plan.embossed, light, None, least_clarity)
+        ink = paint_run(rng, image, view, plan.number_run, plan.embossed, light, None, least_clarity)
     for line in plan.dates:
         same = ink if rng.random() < 0.85 else None
-        ink = _run(rng, image, view, line.run, plan.embossed, light, same, least_clarity) or ink
+        ink = paint_run(rng, image, view, line.run, plan.embossed, light, same, least_clarity) or ink
     for label in plan.labels:
         if label.emboss:
             _embossed_label(rng, image, view, label, light, ink)
@@ -86,6 +91,23 @@ def _run(rng, image, view, run, embossed, light, ink, least_clarity):
             break
         ink = None
     return used
+
+
+def _legible_run(rng, image, view, run, embossed, light, ink, _least_clarity):
+    """As `_run`, but no glyph may stay unclear."""
+    mask, rows, cols = run_mask(run, view, MARGIN_MM)
+    part = image[rows, cols]
+    bare = part.copy()
+    for _ in range(8):
+        if ink is None:
+            behind = bare.reshape(-1, 3).mean(0)
+            ink = emboss_ink(rng, light, float(behind.mean())) if embossed else flat_ink(rng, light, behind)
+        part[:] = bare
+        paint(part, mask, view.scale, pen_mm(run), ink, rng)
+        if glyph_clarity(bare, part, mask, run, view, (cols.start, rows.start)) > LEAST_GLYPH_CLARITY:
+            return ink
+        ink = None
+    raise Illegible
 
 
 def clarity(bare: np.ndarray, painted: np.ndarray, mask: np.ndarray, height_px: float) -> float:

@@ -10,8 +10,9 @@ from .runs import Run, face_metrics
 from .strokes import StrokeStyle, stroke_style
 from .view import CARD_H, CARD_W
 
-LAYOUTS = ("classic", "debit", "modern", "vertical", "amex", "back")
-WEIGHTS = (0.4, 0.26, 0.12, 0.07, 0.05, 0.1)
+# "free" is no design that was seen: its number stands anywhere, so that the finders learn numbers and not places.
+LAYOUTS = ("classic", "debit", "modern", "vertical", "amex", "back", "free")
+WEIGHTS = (0.27, 0.18, 0.1, 0.08, 0.04, 0.08, 0.25)
 HELD_OUT_LAYOUTS = ("banner", "corner")
 
 FROM_LABELS = ("VALID FROM", "VALID\nFROM", "FROM", "MEMBER FROM", "有效期自", "发卡日期", "ISSUED", "VALID\nFROM 起")
@@ -100,13 +101,13 @@ def _moved(run: Run, x: float) -> Run:
 
 
 def plan_card(rng: np.random.Generator, holdout: bool = False, layout: str | None = None) -> Plan:
-    """Draws a card's design. `holdout` uses only layouts, faces and strokes that training never sees."""
-    number = card_number(rng)
+    """Draws a card's design. `holdout` uses only layouts, faces and strokes that training never sees, and right check digits."""
+    number = card_number(rng, 0.0) if holdout else card_number(rng)
     if layout is None:
         layout = str(rng.choice(HELD_OUT_LAYOUTS)) if holdout else str(rng.choice(LAYOUTS, p=WEIGHTS))
     portrait = layout == "vertical"
     size = (CARD_H, CARD_W) if portrait else (CARD_W, CARD_H)
-    embossed = rng.random() < {"classic": 0.92, "debit": 0.5, "amex": 0.85, "banner": 0.6, "corner": 0.3}.get(layout, 0.06)
+    embossed = rng.random() < {"classic": 0.92, "debit": 0.5, "amex": 0.85, "free": 0.45, "banner": 0.6, "corner": 0.3}.get(layout, 0.06)
     stroked = rng.random() < (0.93 if embossed else 0.12)
     face = stroke_style(rng, holdout) if stroked else pick(rng, "held-out" if holdout else "number")
     run = _number_run(rng, layout, size, number, face, embossed)
@@ -114,12 +115,18 @@ def plan_card(rng: np.random.Generator, holdout: bool = False, layout: str | Non
     labels += _labels(rng, layout, size, run, embossed, taken)
     return Plan(
         layout=layout, size=size, number=number, number_run=run, dates=tuple(dates), labels=tuple(labels), embossed=embossed,
-        chip=(rng.uniform(8, 12), rng.uniform(17, 20)) if rng.random() < 0.4 and layout != "back" else None,
+        chip=_chip(rng, run) if rng.random() < 0.4 and layout != "back" else None,
         stripe=rng.uniform(3, 7) if layout == "back" else None,
         network=_network(rng, layout, size, run),
         band=(run.y - rng.uniform(1, 3), run.height + rng.uniform(2, 6)) if layout == "banner" and rng.random() < 0.6 else None,
         holdout=holdout,
     )
+
+
+def _chip(rng: np.random.Generator, number: Run) -> tuple[float, float] | None:
+    """The chip's corner (mm); no number runs across one."""
+    x, y = rng.uniform(8, 12), rng.uniform(17, 20)
+    return None if _touch((x, y, x + 12.5, y + 10), number.box()) else (x, y)
 
 
 def plan_blank(rng: np.random.Generator) -> Plan:
@@ -132,7 +139,9 @@ def _number_run(rng, layout, size, number, face, embossed) -> Run:
     w, _ = size
     text = number.printed
     if layout == "vertical":
-        height, x, y = rng.uniform(2.4, 3.6), rng.uniform(3.5, 7), rng.uniform(40, 72)
+        height, x, y = rng.uniform(2.4, 3.6), rng.uniform(3.5, 7), rng.uniform(15, 78)
+    elif layout == "free":
+        height, x, y = rng.uniform(2.2, 4.8), rng.uniform(3, 30), rng.uniform(3, 48)
     elif layout == "modern":
         height, x, y = rng.uniform(2.2, 3.6), rng.uniform(5, 25), rng.uniform(24, 44)
     elif layout == "corner":
@@ -261,7 +270,7 @@ def _labels(rng, layout, size, number: Run, embossed, taken) -> list[Label]:
     if rng.random() < 0.08:
         text = ("卡号", "NO.", "Card No.", "卡号 Card Number")[rng.integers(4)]
         out.append(Label(text, max(1, number.box()[0]), number.y - rng.uniform(2.2, 3), rng.uniform(1.1, 1.6), _label_face(rng, text)))
-    return out
+    return [label for label in out if not _touch(_label_box(label), number.box())]
 
 
 def _network(rng, layout, size, number: Run) -> tuple[float, float] | None:

@@ -104,8 +104,11 @@ def _body(rng: np.random.Generator, prefix: str, length: int) -> str:
     return "".join(map(str, digits))
 
 
-def card_number(rng: np.random.Generator) -> CardNumber:
-    """Draws a number: half with a listed issuer's prefix, one in ten with a wrong check digit."""
+def card_number(rng: np.random.Generator, wrong_checks: float = 0.1) -> CardNumber:
+    """Draws a number: half with a listed issuer's prefix, one in ten with a wrong check digit, which cards do not have but
+
+    a reader must not learn to count on.
+    """
     if rng.random() < 0.5:
         prefix = str(rng.choice(_prefixes()))
         length = issuers()[prefix][2]
@@ -116,7 +119,7 @@ def card_number(rng: np.random.Generator) -> CardNumber:
     if length not in GROUPS:
         length = 16
     head = prefix + _body(rng, prefix, length)
-    check = luhn_digit(head) if rng.random() < 0.9 else str(rng.integers(10))
+    check = luhn_digit(head) if rng.random() >= wrong_checks else str(rng.integers(10))
     digits = head + check
     groups = GROUPS[length][rng.integers(len(GROUPS[length]))]
     bank, kind = issuer_of(digits)

@@ -8,6 +8,7 @@ import numpy as np
 from .camera import photograph
 from .card import boxes, paint_card
 from .layout import Plan, plan_blank, plan_card
+from .legible import LEAST_DATE_PX, LEAST_NUMBER_PX, Illegible, is_legible
 from .table import no_card, scanner_lid, table
 from .view import whole_card
 
@@ -79,13 +80,13 @@ def _exact(rng: np.random.Generator, plan: Plan, w: int, h: int, any_roll: float
     return quad + rng.normal(0, 0.008, (4, 2)) * (w, h) * rng.choice((0, 1, 2.5))
 
 
-def _place(rng, image: np.ndarray, plan: Plan, quad: np.ndarray) -> SceneCard:
+def _place(rng, image: np.ndarray, plan: Plan, quad: np.ndarray, legible: bool) -> SceneCard:
     """Paints the card into the picture at `quad`, with its shadow."""
     edges = np.linalg.norm(np.roll(quad, -1, 0) - quad, axis=1)
     w_mm, h_mm = plan.size
     scale = float(np.clip(max(max(edges[0], edges[2]) / w_mm, max(edges[1], edges[3]) / h_mm), 1.0, 26))
     view = whole_card(scale, plan.size[0] < plan.size[1])
-    surface = paint_card(rng, plan, view)
+    surface = paint_card(rng, plan, view, legible=legible)
     corners_px = np.array([(0, 0), (view.w, 0), (view.w, view.h), (0, view.h)], np.float32)
     m = cv2.getPerspectiveTransform(corners_px, quad.astype(np.float32))
     h, w = image.shape[:2]
@@ -154,11 +155,12 @@ def _inside(quad: np.ndarray, w: int, h: int, slack: float = 0.0) -> bool:
 
 
 def draw_scene(rng: np.random.Generator, w: int, h: int, kind: str | None = None, holdout: bool = False, hard: float | None = None,
-               any_roll: float = 0.4, plan: Plan | None = None, least_px: float = 4.0) -> Scene:
+               any_roll: float = 0.4, plan: Plan | None = None, least_px: float = 4.0, legible: bool = False) -> Scene:
     """Draws a picture of w x h px.
 
     `kind` is one of KINDS, `hard` 0..1 how bad lens and light are, `any_roll` the share of cards not upright. Every
-    number lies wholly inside the picture, with digits at least `least_px` high.
+    number lies wholly inside the picture, with digits at least `least_px` high. Raises `Illegible` where everything has to be
+    `legible` and this card is not.
     """
     kind = kind or str(rng.choice(KINDS, p=KIND_WEIGHTS))
     hard = rng.random() ** 2.5 if hard is None else hard
@@ -168,11 +170,20 @@ def draw_scene(rng: np.random.Generator, w: int, h: int, kind: str | None = None
     plan = plan or (plan_blank(rng) if rng.random() < 0.04 else plan_card(rng, holdout))
     quads, plans = _arrange(rng, plan, kind, w, h, any_roll, holdout, least_px)
     image = scanner_lid(rng, w, h) if kind in ("scan", "many") else table(rng, w, h)
-    cards = tuple(_place(rng, image, p, q) for p, q in zip(plans, quads, strict=True))
+    cards = tuple(_place(rng, image, p, q, legible) for p, q in zip(plans, quads, strict=True))
     if kind in ("photo", "close") and rng.random() < 0.12:
         _finger(rng, image, cards)
     unit = max(4.0, float(np.linalg.norm(quads[0][3] - quads[0][0])) / 54 * 4)
-    return Scene(photograph(rng, image, unit, hard), cards, kind, hard)
+    scene = Scene(photograph(rng, image, unit, hard), cards, kind, hard)
+    if legible and not all(_legible(scene.image, card) for card in cards):
+        raise Illegible
+    return scene
+
+
+def _legible(image: np.ndarray, card: SceneCard) -> bool:
+    number = [] if card.number is None else [(card.number, LEAST_NUMBER_PX, len(card.plan.number.digits))]
+    dates = [(quad, LEAST_DATE_PX, len(line.date.printed)) for (_, quad), line in zip(card.dates, card.plan.dates, strict=True)]
+    return all(is_legible(image, *line) for line in number + dates)
 
 
 def _arrange(rng, plan: Plan, kind: str, w: int, h: int, any_roll: float, holdout: bool, least_px: float) -> tuple[list[np.ndarray], list[Plan]]:

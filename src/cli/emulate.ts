@@ -1,20 +1,14 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
+import { vendorAccounts } from "../app/vendor-accounts.js";
 import type { Config } from "../config/settings.js";
-import { huaweiWays, shiliuaiWays } from "../config/vendor-auth.js";
-import type { CardEngine, EngineCard, EngineText } from "../domain/card-engine.js";
+import type { CardEngine } from "../domain/card-engine.js";
 import { UsageError } from "../domain/errors.js";
-import { findIssuer } from "../domain/iin.js";
 import { createEnginePool } from "../engine/pool.js";
-import type { SentPicture } from "../http/emulate/answers.js";
 import { chooseAnswers } from "../http/emulate/choose-answers.js";
 import { createEmulator } from "../http/emulate/emulator.js";
 import type { EmulatorOptions } from "../http/emulate/options.js";
-import { inspectPage } from "../image/inspect-page.js";
-import { prepareImage } from "../image/prepare-image.js";
-import { scaleQuad } from "../providers/answer-fields.js";
-import { LOCAL_BOUNDS } from "../providers/local/local-provider.js";
-import type { WireCard, WireField } from "../providers/vendor-server.js";
+import { inspectPicture, readByEngine } from "../http/vendor/read-by-engine.js";
 import type { Context } from "./context.js";
 import { parsePort, parseTime, parseWhole } from "./run-options.js";
 
@@ -53,7 +47,7 @@ async function emulate(options: EmulateOptions, { terminal, config, stop }: Cont
   let engine: CardEngine | null = null;
   const read = await chooseAnswers(options.answer, (picture) => {
     engine ??= createEnginePool();
-    return readByEngine(engine, picture, stop.hard);
+    return readByEngine(engine, picture.bytes, stop.hard);
   });
   const { host, port, limit, latency, jitter, retryAfter } = options;
   const emulator = await createEmulator(
@@ -67,7 +61,7 @@ async function emulate(options: EmulateOptions, { terminal, config, stop }: Cont
       jitterMs: jitter,
       ...(options.faults === undefined ? {} : { faults: readJson(options.faults) }),
     },
-    { clock: { now: () => Date.now() }, read, inspect },
+    { clock: { now: () => Date.now() }, read, inspect: inspectPicture },
   );
   terminal.data(JSON.stringify({ listening: emulator.url }));
   if (!stop.soft.aborted) await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
@@ -81,77 +75,22 @@ function accountsOf(
   tokenLifetimeMs: number,
   tell: (line: string) => void,
 ): Pick<EmulatorOptions, "huawei" | "shiliuai"> {
-  const [token, aksk, iam] = (["token", "aksk", "iam"] as const).map((kind) =>
-    huaweiWays(config).find((way) => way.kind === kind),
-  );
-  const [appcode, signature] = (["appcode", "signature"] as const).map((kind) =>
-    shiliuaiWays(config).find((way) => way.kind === kind),
-  );
-  const anyHuawei = token ?? aksk ?? iam;
-  const anyShiliuai = appcode ?? signature;
-  if (anyHuawei === undefined)
+  const { huawei, shiliuai } = vendorAccounts(config);
+  if (huawei === null)
     tell(`huawei takes CARDBATCH_HUAWEI_PROJECT_ID=${DEMO_PROJECT} CARDBATCH_HUAWEI_TOKEN=${DEMO_SECRET}`);
-  if (anyShiliuai === undefined) tell(`shiliuai takes CARDBATCH_SHILIUAI_APP_CODE=${DEMO_SECRET}`);
+  if (shiliuai === null) tell(`shiliuai takes CARDBATCH_SHILIUAI_APP_CODE=${DEMO_SECRET}`);
+  const projectId = config.huawei.projectId ?? DEMO_PROJECT;
   return {
-    huawei: {
-      projectId: config.huawei.projectId ?? (anyHuawei === undefined ? DEMO_PROJECT : null),
-      token: token?.kind === "token" ? token.token : anyHuawei === undefined ? DEMO_SECRET : null,
-      keys: aksk?.kind === "aksk" ? { ...aksk, securityToken: aksk.securityToken ?? null } : null,
-      iam: iam?.kind === "iam" ? { domain: iam.domain, user: iam.user, password: iam.password, tokenLifetimeMs } : null,
-    },
-    shiliuai: {
-      appCode: appcode?.kind === "appcode" ? appcode.appCode : anyShiliuai === undefined ? DEMO_SECRET : null,
-      keys: signature?.kind === "signature" ? signature : null,
-    },
+    huawei:
+      huawei === null
+        ? { projectId, token: DEMO_SECRET, keys: null, iam: null }
+        : { ...huawei, iam: huawei.iam === null ? null : { ...huawei.iam, tokenLifetimeMs } },
+    shiliuai: shiliuai ?? { appCode: DEMO_SECRET, keys: null },
   };
 }
 
 const DEMO_PROJECT = "demo-project";
 const DEMO_SECRET = "demo-secret";
-
-/** The embedded engine in the vendor's place. */
-async function readByEngine(
-  engine: CardEngine,
-  { bytes }: SentPicture,
-  signal: AbortSignal,
-): Promise<readonly WireCard[]> {
-  const image = await prepareImage(bytes, 0, LOCAL_BOUNDS, signal);
-  const reading = await engine.read(image.bytes, signal);
-  return reading.cards.map((card) => toWireCard(card, image.pixelsPerSentPixel));
-}
-
-function toWireCard({ number, issueDate, expiryDate }: EngineCard, scale: number): WireCard {
-  const issuer = number === null ? null : findIssuer(number.text.slice(0, 10), number.text.length);
-  const field = (text: EngineText | null): WireField | null =>
-    text === null ? null : { ...text, keypoints: scaleQuad(text.keypoints, scale) };
-  const named = (text: string | undefined): WireField | null =>
-    text === undefined || number === null ? null : { text, confidence: number.confidence, keypoints: null };
-  const fields = {
-    number: field(number),
-    issueDate: field(issueDate),
-    expiryDate: field(expiryDate),
-    bank: named(issuer?.bank.name),
-    type: named(issuer === null ? undefined : TYPE_WORDS[issuer.type]),
-  };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as WireCard;
-}
-
-/** The words of Huawei's page. */
-const TYPE_WORDS = {
-  debit: "借记卡",
-  credit: "信用卡",
-  "semi-credit": "准贷记卡",
-  prepaid: "预付费卡",
-  unknown: "",
-} as const;
-
-function inspect(bytes: Buffer) {
-  try {
-    return inspectPage(bytes, 0);
-  } catch {
-    return null;
-  }
-}
 
 function readJson(file: string): unknown {
   try {

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ConfigError } from "../../domain/errors.js";
+import { readBody } from "../vendor/read-body.js";
 import { renderReport } from "./call-report.js";
-import { readBody } from "./read-body.js";
 import type { World } from "./world.js";
 
 const MAX_FAULTS_BYTES = 1024 * 1024;

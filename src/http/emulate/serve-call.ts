@@ -1,20 +1,14 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CardbatchError, ImageError } from "../../domain/errors.js";
-import type { PictureHeader, VendorServer, WireCall, WireFailure, WireReply } from "../../providers/vendor-server.js";
+import type { PictureHeader, VendorServer, WireFailure, WireReply } from "../../providers/vendor-server.js";
+import { answerPicture, MAX_BODY_BYTES, refusal } from "../vendor/answer-picture.js";
+import { readBody } from "../vendor/read-body.js";
 import type { ReadPicture } from "./answers.js";
 import type { CallLog } from "./call-log.js";
 import { deliver, deliverDripping, deliverHalf, deliverHuge, reset } from "./deliver.js";
 import type { FaultAction } from "./faults.js";
 import { pause } from "./pause.js";
-import { readBody } from "./read-body.js";
 import { replyInstead } from "./reply-instead.js";
-
-/** The gateway's bound. @unit bytes */
-const MAX_BODY_BYTES: Readonly<Record<VendorServer["provider"], number>> = {
-  huawei: 12 * 1024 * 1024,
-  shiliuai: 21 * 1024 * 1024,
-};
 
 export interface ServeDeps {
   readonly log: CallLog;
@@ -50,7 +44,7 @@ export async function serveCall(call: ServedCall, deps: ServeDeps): Promise<void
   }
   const body = await readBody(request, MAX_BODY_BYTES[vendor.provider]);
   if (body === null) return log.end(number, "gone", false);
-  if (body === "too-large") return finish(call, deps, renderFailure(vendor, vendor.failureOfStatus(413), deps), false);
+  if (body === "too-large") return finish(call, deps, refusal(vendor, vendor.failureOfStatus(413), deps), false);
 
   const parsed = vendor.parseCall(body);
   const digest = parsed.value === null ? null : createHash("sha256").update(parsed.value.image).digest();
@@ -68,33 +62,13 @@ export async function serveCall(call: ServedCall, deps: ServeDeps): Promise<void
   const failure = auth.failure ?? call.throttled ?? parsed.failure;
   const answer =
     failure === null && parsed.value !== null && digest !== null
-      ? await answerPicture(vendor, { ...parsed.value, digest }, deps)
-      : renderFailure(vendor, failure, deps);
+      ? await answerPicture(vendor, parsed.value, {
+          ...deps,
+          read: (bytes, header) => deps.read({ bytes, digest, header }),
+        })
+      : refusal(vendor, failure, deps);
   await pause(deps.latency() + extraDelay(fault, deps.random), response);
   finish(call, deps, answer, answer.status === 200);
-}
-
-async function answerPicture(
-  vendor: VendorServer,
-  call: WireCall & { readonly digest: Buffer },
-  deps: ServeDeps,
-): Promise<WireReply> {
-  const header = deps.inspect(call.image);
-  const failure = vendor.checkPicture(call, header);
-  if (failure !== null || header === null) return renderFailure(vendor, failure, deps);
-  try {
-    const cards = await deps.read({ bytes: call.image, digest: call.digest, header });
-    return vendor.renderAnswer(cards, call, deps.nextRequestId());
-  } catch (error) {
-    // The header was in order and the rest was not.
-    const isBroken = error instanceof ImageError || (error instanceof CardbatchError && error.code === "engine-image");
-    return renderFailure(vendor, isBroken ? vendor.checkPicture(call, null) : null, deps);
-  }
-}
-
-/** @param failure null: something is wrong on our side */
-function renderFailure(vendor: VendorServer, failure: WireFailure | null, { nextRequestId }: ServeDeps): WireReply {
-  return vendor.renderFailure(failure ?? vendor.failureOfStatus(500), nextRequestId());
 }
 
 /** Logs how the call ends, then writes it, broken in the way the fault says. */

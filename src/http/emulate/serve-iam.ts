@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { WireReply } from "../../providers/vendor-server.js";
+import { readBody } from "../vendor/read-body.js";
 import { deliver, htmlReply, reset, retryAfterHeader } from "./deliver.js";
 import type { FaultAction } from "./faults.js";
 import type { Iam } from "./iam.js";
 import { pause } from "./pause.js";
-import { readBody } from "./read-body.js";
 
 const MAX_BODY_BYTES = 64 * 1024;
 

@@ -5,6 +5,7 @@ import { parse } from "csv-parse/sync";
 import { z } from "zod";
 import { ConfigError } from "../../domain/errors.js";
 import type { WireCard } from "../../providers/vendor-server.js";
+import { TYPE_WORDS } from "../vendor/type-words.js";
 import { type ReadPicture, toWireCard } from "./answers.js";
 
 const rowSchema = z.object({
@@ -18,13 +19,6 @@ const rowSchema = z.object({
 });
 type TruthRow = z.infer<typeof rowSchema>;
 
-/** The vendors' words for our types of card. */
-const TYPE_WORDS: Readonly<Record<string, string>> = {
-  debit: "借记卡",
-  credit: "信用卡",
-  "semi-credit": "准贷记卡",
-  prepaid: "预付费卡",
-};
 const CONFIDENCE = 0.9995;
 
 /**
@@ -80,7 +74,7 @@ function textsOf({ number, issueDate, expiryDate, bank, type }: TruthRow) {
   return {
     number,
     bank,
-    type: TYPE_WORDS[type] ?? type,
+    type: (TYPE_WORDS as Readonly<Record<string, string>>)[type] ?? type,
     issueDate: toPrinted(issueDate),
     expiryDate: toPrinted(expiryDate),
   };

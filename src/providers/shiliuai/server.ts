@@ -26,6 +26,8 @@ export interface ShiliuaiAccount {
 
 /** Our assumption: the vendor does not say how old a signature may be. */
 const MAX_SKEW_MS = 15 * 60 * 1000;
+/** Unix time in seconds has ten digits until 2286. */
+const SECONDS_DIGITS = 10;
 
 /** The vendor has these five; 429 is a stand-in, since it documents no throttling. */
 const WORDS: Readonly<Record<number, readonly [english: string, chinese: string]>> = {
@@ -72,7 +74,9 @@ export function authenticateShiliuai(request: WireRequest, account: ShiliuaiAcco
   if (typeof key !== "string" || typeof timestamp !== "string" || typeof signature !== "string") return unauthorized;
   const { keys } = account;
   if (keys === null || key !== keys.appKey || !/^\d{1,16}$/.test(timestamp)) return unauthorized;
-  if (Math.abs(nowMs - Number(timestamp)) > MAX_SKEW_MS) return refuse(failure(401, "Unauthorized: timestamp"));
+  // The vendor's table says milliseconds; its PHP sample sends seconds.
+  const sentAtMs = Number(timestamp) * (timestamp.length <= SECONDS_DIGITS ? 1000 : 1);
+  if (Math.abs(nowMs - sentAtMs) > MAX_SKEW_MS) return refuse(failure(401, "Unauthorized: timestamp"));
   const expected = shiliuaiSignature(key, timestamp, keys.appSecret);
   return isSameSecret(signature.toLowerCase(), expected) ? pass("signature") : unauthorized;
 }
@@ -100,13 +104,16 @@ function checkShiliuaiPicture(_call: WireCall, header: PictureHeader | null): Wi
   return fits ? null : failure(400, `Bad Request: sides must be ${minSide} to ${maxSide} pixels`);
 }
 
+/** Where the vendor's word for a type of card is another than Huawei's. */
+const TYPE_NAMES: Readonly<Record<string, string>> = { 信用卡: "贷记卡" };
+
 /** Every card in `content`; none leaves `data` empty. Dates have no place in the vendor's format. */
 function renderShiliuaiAnswer(cards: readonly WireCard[], requestId: string): WireReply {
   const content = cards.map(({ number, bank, type }) => ({
     number: number?.text ?? "",
     prob: number?.confidence ?? 0,
     name: bank?.text ?? "",
-    type: type?.text ?? "",
+    type: TYPE_NAMES[type?.text ?? ""] ?? type?.text ?? "",
     keypoints: number?.keypoints ?? [],
   }));
   const data = content.length === 0 ? {} : { content };

@@ -5,8 +5,10 @@ import { openKeyring } from "./app/keyring.js";
 import { createSeals } from "./app/recipients.js";
 import { ensureRedis } from "./bootstrap/private-redis.js";
 import type { Config } from "./config/settings.js";
+import type { CardEngine } from "./domain/card-engine.js";
 import type { OutcomeSeal } from "./domain/card-vault.js";
 import type { CardbatchEvent, EventSink } from "./domain/events.js";
+import { createEnginePool } from "./engine/pool.js";
 import { type Batches, createBatches } from "./queue/batches.js";
 import { createImages, type Images } from "./queue/images.js";
 import { Keys } from "./queue/keys.js";
@@ -56,6 +58,8 @@ export interface App {
   /** How the outcomes of a destination are encrypted. @throws CardbatchError `recipient-refused` */
   readonly sealOf: (destination: string | null) => Promise<OutcomeSeal>;
   readonly batches: Batches;
+  /** The embedded engine, started with its first picture; closed with the application. */
+  readonly engine: () => CardEngine;
   readonly images: Images;
   readonly outcomes: Outcomes;
   /**
@@ -141,6 +145,8 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
     const outcomes = createOutcomes(redis, keys, config.resultsBacklog);
     closers.push(() => outcomes.close());
     const vault = createVault(keyring);
+    let engine: CardEngine | null = null;
+    closers.push(() => engine?.close());
     const recipients = createRecipients(redis, keys);
     return {
       config,
@@ -155,6 +161,10 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       vault,
       recipients,
       sealOf: createSeals(recipients, vault),
+      engine: () => {
+        engine ??= createEnginePool();
+        return engine;
+      },
       batches: createBatches(redis, keys),
       images,
       outcomes,

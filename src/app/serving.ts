@@ -32,6 +32,7 @@ export async function startServing(app: App, { host, port, limits, ...options }:
   const { closeServer, createServer, DEFAULT_LIMITS, listen } = await import("../http/serve/server.js");
   const { addOpsRoutes } = await import("../http/serve/ops-routes.js");
   const { addApi } = await import("../http/serve/api.js");
+  const { addOcr } = await import("./ocr.js");
 
   const parts = await openParts(app, options);
   const stopping = new AbortController();
@@ -42,6 +43,7 @@ export async function startServing(app: App, { host, port, limits, ...options }:
   });
   addOpsRoutes(server, { troubles: () => findTroubles(parts), metrics: app.metrics.text });
   await addApi(server, { parts, admission: createAdmission(parts, stopping.signal), stopping: stopping.signal });
+  await addOcr(server, app);
   const url = await listen(server, host, port);
   const going = [consumeOutcomes(parts), tellOutcomes(parts), feedBatches(parts), keepUp(parts)];
   const close = app.defer(async () => {

@@ -5,13 +5,11 @@ import type { App } from "../app.js";
 import { createDispatcher } from "../dispatch/dispatch-page.js";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
-import type { CardEngine } from "../domain/card-engine.js";
 import type { Dispatcher, StopSignals } from "../domain/dispatcher.js";
 import { ConfigError } from "../domain/errors.js";
 import type { Pace } from "../domain/pace.js";
 import { nameSchema, requestId } from "../domain/payload.js";
 import { STAGED_ROOT } from "../domain/received.js";
-import { createEnginePool } from "../engine/pool.js";
 import { countPages } from "../image/inspect-page.js";
 import { digestImage } from "../image/open-image.js";
 import { prepareImage } from "../image/prepare-image.js";
@@ -84,18 +82,8 @@ async function openLanes(app: App, options: WorkingOptions): Promise<ReadonlyMap
   const connections = Math.max(...PROVIDER_NAMES.map(callsOf));
   const { httpsProxy, noProxy } = app.config;
   const http = createHttpClient({ connections, httpsProxy, noProxy });
-  let engine: CardEngine | null = null;
-  const parts = {
-    http,
-    engine: () => {
-      engine ??= createEnginePool();
-      return engine;
-    },
-  };
-  app.defer(async () => {
-    await engine?.close();
-    await http.close();
-  });
+  const parts = { http, engine: app.engine };
+  app.defer(() => http.close());
   const ledger = createLedger(app.redis, app.keys, {
     presence: app.presence.id,
     retentionMs: app.config.retentionDays * DAY_MS,

@@ -18,8 +18,6 @@ export interface OcrServerDeps {
   readonly engine: () => CardEngine;
   /** Wall clock: signatures go by it. @unit Unix time in ms */
   readonly now: () => number;
-  /** Gives pictures up that are not read yet. */
-  readonly stop: AbortSignal;
 }
 
 /** Both vendors' APIs, answered by the embedded engine. */
@@ -47,10 +45,12 @@ export function createOcrServer({ mostInHand }: OcrServerOptions, deps: OcrServe
     if (auth.failure !== null) return refuse(auth.failure);
     const call = vendor.parseCall(body);
     if (call.failure !== null) return refuse(call.failure);
-    const read = (image: Buffer) => readByEngine(deps.engine(), image, deps.stop);
-    const reply = await answerPicture(vendor, call.value, { inspect: inspectPicture, read, nextRequestId });
-    meter.count();
-    return reply;
+    return whileConnected(request, async (signal) => {
+      const read = (image: Buffer) => readByEngine(deps.engine(), image, signal);
+      const reply = await answerPicture(vendor, call.value, { inspect: inspectPicture, read, nextRequestId });
+      meter.count();
+      return reply;
+    });
   }
 
   return {
@@ -73,4 +73,20 @@ export function createOcrServer({ mostInHand }: OcrServerOptions, deps: OcrServe
       }
     },
   };
+}
+
+/** Gives up what is asked for when who asked hangs up. */
+async function whileConnected<T>(
+  { socket }: IncomingMessage,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T | null> {
+  const gone = new AbortController();
+  const hangUp = () => gone.abort();
+  socket.once("close", hangUp);
+  try {
+    const result = await act(gone.signal);
+    return gone.signal.aborted ? null : result;
+  } finally {
+    socket.off("close", hangUp);
+  }
 }

@@ -5,9 +5,6 @@ import { receiveBatch } from "../../app/serving/feed-batches.js";
 import type { ServingParts } from "../../app/serving/parts.js";
 import type { ApiKey } from "../../domain/api-key.js";
 import { isErrorCode, UsageError } from "../../domain/errors.js";
-import { Problem } from "../../domain/problem.js";
-import { callerOf, mayDo } from "./authenticate.js";
-import { parseWith } from "./problem.js";
 import {
   type BatchView,
   batchBodySchema,
@@ -15,7 +12,10 @@ import {
   noQuerySchema,
   outcomesQuerySchema,
   retryBodySchema,
-} from "./schemas.js";
+} from "../../domain/http-bodies.js";
+import { Problem } from "../../domain/problem.js";
+import { callerOf, mayDo } from "./authenticate.js";
+import { parseWith } from "./problem.js";
 
 /** `/v1/batches/…`: many images at once, and all requests of one name. */
 export function addBatchRoutes(server: FastifyInstance, parts: ServingParts): void {

@@ -4,12 +4,12 @@ import type { z } from "zod";
 import type { Admission } from "../../app/serving/admission.js";
 import type { ServingParts } from "../../app/serving/parts.js";
 import { receiveImage, type SentImage, type Wish } from "../../app/serving/receive.js";
+import { formSchema, imageBodySchema, waitQuerySchema, type wishSchema } from "../../domain/http-bodies.js";
 import { Problem } from "../../domain/problem.js";
 import { describeOther, sniffFormat } from "../../image/sniff.js";
 import type { StagedImage } from "../../staging/staging.js";
 import { callerOf } from "./authenticate.js";
 import { parseWith } from "./problem.js";
-import { formSchema, imageBodySchema, waitQuerySchema, type wishSchema } from "./schemas.js";
 import { toProblem } from "./to-problem.js";
 import { viewRequest } from "./views.js";
 

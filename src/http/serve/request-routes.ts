@@ -1,12 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import type { ServingParts } from "../../app/serving/parts.js";
 import type { ApiKey } from "../../domain/api-key.js";
+import { requestParamsSchema, revealBodySchema, waitQuerySchema } from "../../domain/http-bodies.js";
 import { Problem } from "../../domain/problem.js";
 import type { RequestState } from "../../domain/received.js";
 import { callerOf, mayDo } from "./authenticate.js";
 import { goneSignal } from "./image-routes.js";
 import { parseWith } from "./problem.js";
-import { requestParamsSchema, revealBodySchema, waitQuerySchema } from "./schemas.js";
 import { viewRequest } from "./views.js";
 
 export interface RequestRoutesDeps {

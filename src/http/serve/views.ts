@@ -1,5 +1,5 @@
+import type { RequestView } from "../../domain/http-bodies.js";
 import type { RequestState } from "../../domain/received.js";
-import type { RequestView } from "./schemas.js";
 
 /** A request as its asker sees it. */
 export function viewRequest({ request, batch, ref, page, receivedAt, outcome }: RequestState): RequestView {

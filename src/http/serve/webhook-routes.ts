@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import type { ServingParts } from "../../app/serving/parts.js";
+import { deliveryParamsSchema, parkedQuerySchema } from "../../domain/http-bodies.js";
 import { Problem } from "../../domain/problem.js";
 import { callerOf, mayDo } from "./authenticate.js";
 import { parseWith } from "./problem.js";
-import { deliveryParamsSchema, parkedQuerySchema } from "./schemas.js";
 
 const REPLAYED_AT_A_TIME = 1000;
 

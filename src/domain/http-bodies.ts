@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { PROVIDER_NAMES } from "../../domain/answer.js";
-import { MAX_REF_LENGTH, nameSchema, PRIORITIES, refSchema } from "../../domain/payload.js";
-import { PROBLEMS, type ProblemCode } from "../../domain/problem.js";
-import { OUTCOMES } from "../../domain/reading.js";
-import { STAGED_ROOT } from "../../domain/received.js";
-import { recordSchema } from "../../domain/record.js";
+import { PROVIDER_NAMES } from "./answer.js";
+import { MAX_REF_LENGTH, nameSchema, PRIORITIES, refSchema } from "./payload.js";
+import { PROBLEMS, type ProblemCode } from "./problem.js";
+import { OUTCOMES } from "./reading.js";
+import { STAGED_ROOT } from "./received.js";
+import { recordSchema } from "./record.js";
 
 /** What callers send and get, as it is checked and as `/openapi.json` tells it. */
 

@@ -26,7 +26,7 @@ export function nextTry(result: PostResult, attempts: number, ageMs: number, ran
   const waitMs = WAITS_MS[Math.min(attempts, WAITS_MS.length - 1)] ?? 0;
   const askedMs = result.kind === "refused" ? Math.min(result.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS) : 0;
   // Spread, so that a receiver that is back is not met by all at once.
-  const delayMs = Math.max(askedMs, waitMs * (0.8 + 0.4 * random()));
+  const delayMs = Math.max(askedMs, Math.round(waitMs * (0.8 + 0.4 * random())));
   return ageMs + delayMs > GIVEN_UP_MS ? { kind: "park", reason } : { kind: "later", delayMs, reason };
 }
 

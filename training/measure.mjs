@@ -1,6 +1,6 @@
 // Reads labelled pictures with the built engine, in one thread, and prints how right and how fast it was; never a number.
-//   node training/measure.mjs --source DIR [--truth FILE] [--models DIR] [--dist DIR] [--limit N] [--dump FILE]
-// The truth file has the columns file and number, and perhaps issueDate and expiryDate; a picture's first card counts.
+//   node training/measure.mjs --source DIR… [--truth FILE] [--models DIR] [--dist DIR] [--limit N] [--dump FILE]
+// Sources are measured as one. The truth file has the columns file and number, and perhaps issueDate and expiryDate; a picture's first card counts.
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,7 +9,7 @@ import sharp from "sharp";
 
 const { values: args } = parseArgs({
   options: {
-    source: { type: "string" },
+    source: { type: "string", multiple: true, default: [] },
     truth: { type: "string" },
     models: { type: "string", default: "models" },
     dist: { type: "string", default: "dist" },
@@ -18,21 +18,27 @@ const { values: args } = parseArgs({
   },
 });
 sharp.concurrency(1);
-const load = (name) => import(pathToFileURL(resolve(args.dist, "engine", name)).href);
-const { readPicture } = await load("engine.js");
-const { loadModels } = await load("session.js");
+const load = (name) => import(pathToFileURL(resolve(args.dist, name)).href);
+const { readPicture } = await load("engine/engine.js");
+const { loadModels } = await load("engine/session.js");
+const { findIssuer } = await load("domain/iin.js");
 const models = await loadModels(resolve(args.models));
-const rows = parseCsv(await readFile(args.truth ?? join(args.source, "truth.csv"), "utf8"));
-const scenes = await readScenes(join(args.source, "scenes.ndjson"));
+const rows = [];
+const scenes = new Map();
+for (const source of args.source) {
+  const labels = parseCsv(await readFile(args.truth ?? join(source, "truth.csv"), "utf8"));
+  rows.push(...labels.map((row) => ({ ...row, path: join(source, row.file) })));
+  for (const scene of await readScenes(join(source, "scenes.ndjson"))) scenes.set(join(source, scene.file), scene);
+}
 
 const results = [];
 const unreadable = [];
 for (const row of rows.slice(0, Number(args.limit))) {
-  const bytes = await readFile(join(args.source, row.file));
+  const bytes = await readFile(row.path);
   const start = performance.now();
   try {
     const { cards } = await readPicture(models, bytes);
-    results.push(judge(row, cards, performance.now() - start, scenes.get(row.file)));
+    results.push(judge(row, cards, performance.now() - start, scenes.get(row.path)));
   } catch (error) {
     // BMP, for one: the application converts it before the engine sees it.
     unreadable.push(error.code);
@@ -47,7 +53,7 @@ function judge(row, cards, ms, scene) {
   const text = card?.number?.text ?? "";
   const line = scene?.cards[0]?.number;
   return {
-    file: row.file,
+    file: row.path,
     ms,
     labelled: row.number !== "",
     found: text !== "",
@@ -59,6 +65,7 @@ function judge(row, cards, ms, scene) {
     distance: editDistance(text, row.number),
     length: row.number.length,
     keypoints: card?.number && line ? keypointError(card.number.keypoints, line) : null,
+    issuer: row.bank ? isIssuer(row, text) : null,
     expiry: dateOf(row.expiryDate, card?.expiryDate),
     issue: dateOf(row.issueDate, card?.issueDate),
     cards: cards.length,
@@ -77,6 +84,12 @@ function pick(cards, number) {
     cards.find((card) => card.number?.text === number) ??
     [...cards].sort((a, b) => (b.number?.confidence ?? -1) - (a.number?.confidence ?? -1))[0]
   );
+}
+
+/** Whether bank and type, by the prefix that was read, are the labelled ones. */
+function isIssuer({ bank, type }, digits) {
+  const found = findIssuer(digits.slice(0, 10), digits.length);
+  return found?.bank.name === bank && found.type === type;
 }
 
 function dateOf(truth, read) {
@@ -130,6 +143,8 @@ function report(all) {
         `${field} exact ${share(shown, (r) => r[field].right)}, missed ${share(shown, (r) => !r[field].got)}; invented ${share(bare, (r) => r[field].got)}`,
       );
   }
+  const listed = numbered.filter((r) => r.issuer !== null);
+  if (listed.length > 0) console.log(`bank and type exact ${share(listed, (r) => r.issuer)}`);
   const points = numbered
     .map((r) => r.keypoints)
     .filter((k) => k !== null)
@@ -189,11 +204,8 @@ function parseCsv(text) {
 
 async function readScenes(path) {
   const text = await readFile(path, "utf8").catch(() => "");
-  return new Map(
-    text
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line))
-      .map((scene) => [scene.file, scene]),
-  );
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 }

@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--degraded", action="store_true", help="bad light, blur and resolution throughout")
     parser.add_argument("--every-kind", action="store_true", help="also pictures of several cards and of none")
     parser.add_argument("--bare", action="store_true", help="only pictures without a number")
+    parser.add_argument("--webp", action="store_true", help="WebP, a third of the size, for pictures that are kept in the repository")
     parser.add_argument("--purpose", choices=sorted(PURPOSES), default="draw")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -125,8 +126,9 @@ def main() -> None:
         for index in range(args.first, args.first + args.count):
             rng = stream(args.purpose, args.seed, index)
             scene = draw_bare(rng) if args.bare else draw_picture(rng, args.holdout, args.degraded, not args.every_kind)
-            name = f"{index:05d}.jpg"
-            cv2.imwrite(str(out / name), scene.image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
+            name = f"{index:05d}.{'webp' if args.webp else 'jpg'}"
+            how = (cv2.IMWRITE_WEBP_QUALITY, 80) if args.webp else (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96)))
+            cv2.imwrite(str(out / name), scene.image, how)
             writer.writerow(truth_row(name, 0, scene) | strata(scene))
             scenes.write(json.dumps(staging(name, scene), ensure_ascii=False) + "\n")
 

@@ -1,8 +1,8 @@
 import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
 
-/** A server that dies while it tells an outcome leaves it to others after this time. @unit milliseconds */
-const CLAIMED_MS = 60_000;
+/** A server that dies while it tells an outcome leaves it to others after this time; more than a try takes. @unit milliseconds */
+const CLAIMED_MS = 20_000;
 
 /**
  * Takes deliveries that are due, for a while. KEYS: due. ARGV: prefix, how many, ms they are claimed for.
@@ -75,7 +75,7 @@ export interface DeliveryState {
 
 /** The outcomes that are to be told: a sorted set by when, so that storing one and having it told is one step. */
 export interface Deliveries {
-  /** Takes some that are due; whoever took them says within a minute what became of them, or others take them. */
+  /** Takes some that are due; whoever took them says within 20 s what became of them, or others take them. */
   claim(limit: number): Promise<Delivery[]>;
   done(id: string): Promise<void>;
   later(id: string, delayMs: number, reason: string): Promise<void>;

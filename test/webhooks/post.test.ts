@@ -72,7 +72,7 @@ describe("where nobody may go, nobody is reached", () => {
     const policy: WebhookPolicy = { ...createWebhookPolicy([]), mayBePlain: () => true };
     // With the dot at its end some systems know no such name.
     const result = await clientFor({ policy }).post(`http://${host}:${port}/`, "{}", {}, NEVER);
-    expect(result.kind).toBe(host.endsWith(".") ? result.kind : "forbidden");
+    expect(["forbidden", ...(host.endsWith(".") ? ["failed"] : [])]).toContain(result.kind);
     expect(connections()).toBe(0);
   });
 

@@ -17,6 +17,7 @@ import { openPresence, type Presence } from "./queue/presence.js";
 import { createRecipients, type Recipients } from "./queue/recipients.js";
 import { connectRedis, type Redis } from "./queue/redis.js";
 import { type HealthReport, type RedisHealth, watchHealth } from "./queue/redis-health.js";
+import { createReviews, type Reviews } from "./queue/reviews.js";
 import { createLogger, type Logger, logEvent } from "./telemetry/logger.js";
 import { createMetrics, type Metrics } from "./telemetry/metrics.js";
 import { scrubLine } from "./vault/scrub.js";
@@ -62,6 +63,7 @@ export interface App {
   readonly engine: () => CardEngine;
   readonly images: Images;
   readonly outcomes: Outcomes;
+  readonly reviews: Reviews;
   /**
    * Has something closed with the application at the latest, last opened first.
    * @returns closes it now, once
@@ -168,6 +170,7 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       batches: createBatches(redis, keys),
       images,
       outcomes,
+      reviews: createReviews(redis, keys),
       defer: (closer) => {
         const closeOnce = once(closer);
         closers.push(closeOnce);

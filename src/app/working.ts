@@ -156,7 +156,7 @@ function createWorker(
   return createImageWorker(redis, keys, options, {
     recognize: recognizer.recognize,
     batch: batchOf,
-    publish: outcomes.publish,
+    publish: async (record, ...to) => outcomes.publish(await app.reviews.apply(record), ...to),
     isCancelled: async (batch) => (await batches.halt(batch)) === "cancelled",
     isFull: outcomes.isFull,
     addPages: async (pages, batch) => {

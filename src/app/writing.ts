@@ -9,6 +9,7 @@ import { PROVIDER_NAMES } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
 import { SinkError, UsageError } from "../domain/errors.js";
 import type { OutcomeRecord } from "../domain/record.js";
+import type { Decision, Review } from "../domain/review.js";
 import type { ResultSink } from "../domain/sink.js";
 import { policyOf } from "../queue/batch-hash.js";
 import { NO_GENERATION } from "../queue/mark.js";
@@ -142,6 +143,7 @@ function outDeps(app: App, sinkId: string, recorder: Recorder, batch: Batch | nu
       if (batch === null || records.length === 0) return;
       const mine = records.filter((record) => record.batch === batch.name);
       await restoreMarks(app, recorder, batch, mine);
+      await app.reviews.put(batch.name, reviewsIn(mine));
       if (accountsLost) await restoreCalls(app, batch, mine);
     },
     restored: async (position: Readonly<Record<string, number>>) => recorder.commit(position, []),
@@ -167,6 +169,17 @@ async function restoreMarks(
   await app.batches.admit(batch, admissions);
   const outcomes = records.map((record) => ({ record, generation }));
   await recorder.commit(null, outcomes);
+}
+
+/** What people had decided, which stands when the batch is judged again. */
+function reviewsIn(records: readonly OutcomeRecord[]): Map<string, Review> {
+  const reviews = new Map<string, Review>();
+  for (const { request, image, review, cards } of records) {
+    if (review === undefined || image.key === null) continue;
+    const { decision, by, at } = review;
+    reviews.set(request, { imageKey: image.key, decision: decision as Decision, by, at, cards });
+  }
+  return reviews;
 }
 
 /** What the lines tell of calls; of the billable ones among them the least that it can have been. */

@@ -20,6 +20,7 @@ import { addRecognize } from "./recognize.js";
 import { addReconcile } from "./reconcile.js";
 import { addRetry } from "./retry.js";
 import { addReveal } from "./reveal.js";
+import { addReview } from "./review.js";
 import { addRun } from "./run.js";
 import { addServe } from "./serve.js";
 import { addStatus } from "./status.js";
@@ -45,6 +46,7 @@ const COMMANDS = [
   addServe,
   addEmulate,
   addReveal,
+  addReview,
   addKeys,
   addPanScan,
   addBench,

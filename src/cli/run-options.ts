@@ -77,7 +77,8 @@ export function addRunOptions(command: Command): Command {
     .option("--json", "the summary as JSON on stdout");
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
+/** An option that may be given several times. */
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 

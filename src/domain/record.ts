@@ -68,6 +68,20 @@ export const recordSchema = z.object({
   calls: z.number().int().nonnegative(),
   attempts: z.number().int().positive(),
   finishedAt: z.iso.datetime(),
+  /** A person has looked at it: outcome and cards are theirs, and what the machine had made of it is kept beside them. */
+  review: z
+    .object({
+      /** Of `DECISIONS`. */
+      decision: word,
+      by: z.string(),
+      at: z.iso.datetime(),
+      machine: z.object({
+        outcome: z.enum(OUTCOMES),
+        reasons: z.array(word).readonly(),
+        cards: z.array(cardSchema).readonly(),
+      }),
+    })
+    .optional(),
 });
 
 export type OutcomeRecord = z.infer<typeof recordSchema>;

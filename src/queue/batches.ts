@@ -196,7 +196,7 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
           const its = ["", ":cursors", ":superseded", ":dropped"].map((part) => keys.sink(sink) + part);
           await redis.del(...its);
         }
-        await redis.del(keys.batch(name), keys.failures(name));
+        await redis.del(keys.batch(name), keys.failures(name), keys.reviews(name));
         await redis.srem(keys.batches(), name);
         swept.push(name);
       }

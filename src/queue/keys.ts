@@ -63,6 +63,11 @@ export class Keys {
     return `${this.prefix}:failures:${batch}`;
   }
 
+  /** Hash: what people decided about requests of a batch. */
+  reviews(batch: string): string {
+    return `${this.prefix}:reviews:${batch}`;
+  }
+
   answer(key: AnswerKey): string {
     return `${this.prefix}:ans:${key}`;
   }

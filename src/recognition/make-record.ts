@@ -100,7 +100,8 @@ async function recordCard(
   };
 }
 
-async function recordNumber(number: Pan, index: number, request: RequestId, seal: OutcomeSeal) {
+/** A card's number as an outcome carries it. @param index of the card in the outcome */
+export async function recordNumber(number: Pan, index: number, request: RequestId, seal: OutcomeSeal) {
   return {
     masked: number.masked,
     length: number.length,

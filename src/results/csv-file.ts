@@ -1,14 +1,12 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { OutcomeRecord } from "../domain/record.js";
+import { CSV_START, csvRow } from "./csv.js";
 import { STREAM_FILES } from "./ndjson-sink.js";
 import { readRecords } from "./read-lines.js";
 import { replaceFile } from "./write-whole.js";
 
 const ROWS_AT_A_TIME = 1000;
-
-/** Full-width signs too: spreadsheets of Asian locales take them for the others. */
-const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 const COLUMNS: readonly (readonly [
   string,
@@ -36,7 +34,7 @@ const COLUMNS: readonly (readonly [
   ["request", (record) => record.request],
 ];
 
-/** Writes `results.csv` from both files: a row a card, and a row for each page without one. */
+/** Writes `results.csv`, for spreadsheets, from both files: a row a card, and a row for each page without one. */
 export async function writeCsv(folder: string): Promise<void> {
   const path = join(folder, "results.csv");
   const draft = await open(`${path}.tmp`, "w");
@@ -56,23 +54,11 @@ export async function writeCsv(folder: string): Promise<void> {
 }
 
 async function* rowsOf(folder: string): AsyncGenerator<string> {
-  yield row(COLUMNS.map(([name]) => name));
+  yield CSV_START + csvRow(COLUMNS.map(([name]) => name));
   for (const file of Object.values(STREAM_FILES)) {
     for await (const record of readRecords(join(folder, file))) {
       const cards = record.cards.length === 0 ? [undefined] : record.cards;
-      for (const card of cards) yield row(COLUMNS.map(([, value]) => value(record, card)));
+      for (const card of cards) yield csvRow(COLUMNS.map(([, value]) => value(record, card)));
     }
   }
-}
-
-function row(values: readonly unknown[]): string {
-  return `${values.map(cell).join(",")}\r\n`;
-}
-
-/** RFC 4180; text that a spreadsheet would run as a formula starts with an apostrophe (OWASP, CSV injection). */
-function cell(value: unknown): string {
-  if (value === null || value === undefined) return "";
-  if (typeof value !== "string") return String(value);
-  const safe = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

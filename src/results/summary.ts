@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { BatchCounts, ProviderCounts } from "../domain/batch.js";
@@ -72,7 +73,7 @@ export function summarize(input: SummaryInput): Summary {
     found: counts.found,
     ...counts.outcomes,
     pending: counts.pending,
-    complete: counts.fed && counts.pending === 0 && counts.stale === 0,
+    complete: isComplete(counts),
     ...totals,
     seconds: Math.round(input.seconds * 1000) / 1000,
     providers: summarizeProviders(counts),
@@ -92,8 +93,21 @@ export function summarize(input: SummaryInput): Summary {
   };
 }
 
+function isComplete({ fed, pending, stale }: BatchCounts): boolean {
+  return fed && pending === 0 && stale === 0;
+}
+
 export async function writeSummary(folder: string, summary: Summary): Promise<void> {
   await writeFileWhole(join(folder, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** Brings what an earlier summary says of outcomes up to date; without one there is nothing to bring. */
+export async function refreshSummary(folder: string, counts: BatchCounts): Promise<void> {
+  const text = await readFile(join(folder, "summary.json"), "utf8").catch(() => null);
+  if (text === null) return;
+  const { found, outcomes, pending } = counts;
+  const now = { found, ...outcomes, pending, complete: isComplete(counts), failures: await countFailures(folder) };
+  await writeSummary(folder, { ...(JSON.parse(text) as Summary), ...now });
 }
 
 /**

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { numberField, SOURCE_FIELD } from "../domain/card-vault.js";
+import { numberField, type SealBinding, SOURCE_FIELD } from "../domain/card-vault.js";
 import { UsageError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
 import { revealPan } from "../domain/pan.js";
@@ -82,17 +82,44 @@ export function revealRecord(
   return { record, count: fields.length, open: async () => (isSealedRecord(record) ? openFields(record, fields) : []) };
 }
 
+/**
+ * Opens numbers one by one, for whoever has to compare them with their images. That it will is on disk when this returns.
+ * @returns the digits in groups of four; null for a number that does not open
+ * @throws UsageError without a reason
+ * @throws ConfigError when it cannot be recorded
+ */
+export async function openForReview(
+  { file, reason, auditFile, user }: RevealOptions,
+  count: number,
+  vault: Vault,
+): Promise<(jwe: string, binding: SealBinding) => Promise<string | null>> {
+  if (reason.trim() === "") throw new UsageError("--reveal needs a reason: --reason '<why>'");
+  const time = new Date().toISOString();
+  await appendAudit(auditFile, { time, file, count, reason, user, keyring: vault.keyringId });
+  return async (jwe, binding) => {
+    try {
+      return revealPan(await vault.openNumber(jwe, binding)).replace(/\d{4}(?=\d)/g, "$& ");
+    } catch (error) {
+      if (error instanceof VaultError) return null;
+      throw error;
+    }
+  };
+}
+
 /** Lines opened at the same time, in the order of the file. */
 const BATCH = 32;
 const MAX_LINE_CHARACTERS = 16 * 1024 * 1024;
 const SEALED = /"(?:jwe|sourceJwe)"\s*:/g;
+
+const sealedCards = z.array(z.object({ number: z.object({ jwe: z.string().optional() }).nullable() }));
 
 /** As much of a record as is of interest here, so that records of other versions open as well. */
 const sealedSchema = z.object({
   request: z.string(),
   duplicateOf: z.string().optional(),
   image: z.object({ sourceJwe: z.string().optional() }).optional(),
-  cards: z.array(z.object({ number: z.object({ jwe: z.string().optional() }).nullable() })).optional(),
+  cards: sealedCards.optional(),
+  review: z.object({ machine: z.object({ cards: sealedCards }) }).optional(),
 });
 type SealedRecord = z.infer<typeof sealedSchema>;
 
@@ -190,18 +217,22 @@ interface SealedField {
   readonly put: (value: string) => void;
 }
 
-function sealedFields({ cards = [], image }: SealedRecord, vault: Vault): readonly SealedField[] {
-  const numbers = cards.flatMap(({ number }, index) => {
+function sealedFields({ cards = [], image, review }: SealedRecord, vault: Vault): readonly SealedField[] {
+  const numbers = [cards, review?.machine.cards ?? []].flatMap((its) => sealedNumbers(its, vault));
+  if (image?.sourceJwe === undefined) return numbers;
+  const jwe = image.sourceJwe;
+  const open = (request: string) => vault.openText(jwe, { request, field: SOURCE_FIELD });
+  return [...numbers, { field: SOURCE_FIELD, open, put: (sourceValue) => void Object.assign(image, { sourceValue }) }];
+}
+
+function sealedNumbers(cards: z.infer<typeof sealedCards>, vault: Vault): readonly SealedField[] {
+  return cards.flatMap(({ number }, index) => {
     if (number?.jwe === undefined) return [];
     const { jwe } = number;
     const field = numberField(index);
     const open = async (request: string) => revealPan(await vault.openNumber(jwe, { request, field }));
     return [{ field, open, put: (value: string) => void Object.assign(number, { value }) }];
   });
-  if (image?.sourceJwe === undefined) return numbers;
-  const jwe = image.sourceJwe;
-  const open = (request: string) => vault.openText(jwe, { request, field: SOURCE_FIELD });
-  return [...numbers, { field: SOURCE_FIELD, open, put: (sourceValue) => void Object.assign(image, { sourceValue }) }];
 }
 
 /** A duplicate carries the cards of the request it repeats, which may be sealed for that one. */

@@ -4,6 +4,7 @@ import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { OutcomeRecord } from "../../src/domain/record.js";
+import { cellText } from "../../src/results/csv.js";
 import { writeCsv } from "../../src/results/csv-file.js";
 import { recordCardOf } from "../helpers/record-card.js";
 import { recordOf } from "../helpers/records.js";
@@ -16,7 +17,10 @@ async function rowsOf(results: readonly OutcomeRecord[], failures: readonly Outc
   await writeCsv(folder);
   expect(readdirSync(folder).toSorted()).toEqual(["failures.ndjson", "results.csv", "results.ndjson"]);
   const text = readFileSync(join(folder, "results.csv"), "utf8");
-  return { text, rows: parse(text, { columns: true, record_delimiter: "\r\n" }) as Record<string, string>[] };
+  return {
+    text,
+    rows: parse(text, { columns: true, bom: true, record_delimiter: "\r\n" }) as Record<string, string>[],
+  };
 }
 
 const withRef = (ref: string) => recordOf("b", "1", "accepted", { ref });
@@ -39,11 +43,11 @@ describe("results.csv", () => {
       luhn: "true",
       bank: "招商银行",
       type: "debit",
-      issueDate: "2010-12",
+      issueDate: "\t2010-12",
       confidence: "0.9991",
       code: "",
     });
-    expect(rows[1]).toMatchObject({ source: "two.jpg", number: "", bank: "", issueDate: "", expiryDate: "2020-12" });
+    expect(rows[1]).toMatchObject({ source: "two.jpg", number: "", bank: "", issueDate: "", expiryDate: "\t2020-12" });
     expect(rows[2]).toMatchObject({ source: "none.jpg", outcome: "failed", code: "image-corrupt", number: "" });
     expect(text.split("\r\n")).toHaveLength(5);
   });
@@ -66,11 +70,26 @@ describe("results.csv", () => {
     expect(rows[0]?.ref).toBe(`'${ref}`);
   });
 
-  test("every text comes back as it was, a sign in front of a formula apart", async () => {
+  test.each(["2020-12", "00123", "1/2", "12e3", "1234567890123456", "3.10", "50%", "2010年12月"])(
+    "no spreadsheet makes a number or a date of %j",
+    async (ref) => {
+      const { rows } = await rowsOf([withRef(ref)]);
+      expect(rows[0]?.ref).toBe(`\t${ref}`);
+      expect(cellText(rows[0]?.ref ?? "")).toBe(ref);
+    },
+  );
+
+  test("is known as UTF-8 by its first bytes", async () => {
+    const { text } = await rowsOf([]);
+    expect(Buffer.from(text).subarray(0, 3).toString("hex")).toBe("efbbbf");
+  });
+
+  test("every text comes back as it was, a sign in front of a formula, or of digits alone, apart", async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: fc.constantFrom(..."a1,\"'\r\n=- ;卡😀") }), async (ref) => {
         const { rows } = await rowsOf([withRef(ref)]);
-        expect(rows[0]?.ref).toBe(/^[=\-\r\n]/.test(ref) ? `'${ref}` : ref);
+        const sign = /^[=\-\r\n]/.test(ref) ? "'" : /^\d[\d\s,-]*$/.test(ref) ? "\t" : "";
+        expect(rows[0]?.ref).toBe(sign + ref);
       }),
       { numRuns: 50 },
     );
@@ -82,7 +101,10 @@ describe("results.csv", () => {
     const lines = Array.from({ length: 2500 }, (_, i) => `${JSON.stringify(recordOf("b", i))}\n`);
     writeFileSync(join(folder, "results.ndjson"), lines.join(""));
     await writeCsv(folder);
-    const rows = parse(readFileSync(join(folder, "results.csv")), { columns: true }) as Record<string, string>[];
+    const rows = parse(readFileSync(join(folder, "results.csv")), { columns: true, bom: true }) as Record<
+      string,
+      string
+    >[];
     expect(rows.map(({ source }) => source)).toEqual(lines.map((_, i) => `${i}.jpg`));
   });
 });

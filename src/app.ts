@@ -5,6 +5,7 @@ import { openKeyring } from "./app/keyring.js";
 import { createSeals } from "./app/recipients.js";
 import { ensureRedis } from "./bootstrap/private-redis.js";
 import type { Config } from "./config/settings.js";
+import { PROVIDER_NAMES } from "./domain/answer.js";
 import type { CardEngine } from "./domain/card-engine.js";
 import type { OutcomeSeal } from "./domain/card-vault.js";
 import type { CardbatchEvent, EventSink } from "./domain/events.js";
@@ -74,7 +75,7 @@ export interface App {
 
 /** The logger and the metrics alone, for commands that need no Redis. */
 export function createTelemetry(config: Config, surroundings: Surroundings) {
-  const metrics = createMetrics(surroundings.version);
+  const metrics = createMetrics(surroundings.version, pricesOf(config));
   const logger = createLogger({
     level: config.logLevel,
     write: surroundings.writeLog,
@@ -89,6 +90,10 @@ export function createTelemetry(config: Config, surroundings: Surroundings) {
     for (const listener of listeners) listener(event);
   };
   return { metrics, logger, emit, onEvent: (listener: EventSink) => void listeners.push(listener) };
+}
+
+function pricesOf(config: Config) {
+  return Object.fromEntries(PROVIDER_NAMES.map((name) => [name, config[name].price]));
 }
 
 /** Where a process keeps the keyring unless it is told. */

@@ -162,13 +162,11 @@ async function watch(
     const counts = await app.batches.counts(options.name);
     if (counts.halt === "cancelled") return { kind: "cancelled" };
     if (feedError !== null) throw feedError;
-    const paces = options.providers.map((name) => ({ name, state: working.pace(name)?.state() ?? null }));
-    for (const { name, state } of paces) if (state !== null) app.metrics.setPace(name, state);
-    const allowedRate = paces[0]?.state?.rate ?? null;
+    const [first] = options.providers;
+    const allowedRate = first === undefined ? null : (working.pace(first)?.state().rate ?? null);
     const nowMs = Date.now();
     const closedUntilMs = isOpen(batch.window, nowMs) ? null : opensAt(batch.window, nowMs);
     options.onProgress({ counts, feed: feeding.progress(), allowedRate, closedUntilMs, window: batch.window });
-    app.metrics.setBatch(counts);
     if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
     const stopped = stoppedBy(options.providers, working);
     if (stopped !== null) return { kind: "provider-stopped", error: stopped };

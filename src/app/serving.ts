@@ -1,6 +1,7 @@
 import type { App } from "../app.js";
 import { CardbatchError } from "../domain/errors.js";
 import type { ServerLimits } from "../http/serve/server.js";
+import { createMetricsText } from "./metrics-text.js";
 import { createAdmission } from "./serving/admission.js";
 import { consumeOutcomes } from "./serving/consume.js";
 import { feedBatches } from "./serving/feed-batches.js";
@@ -41,7 +42,7 @@ export async function startServing(app: App, { host, port, limits, ...options }:
     onFault: (where, error) => app.emit({ type: "fault", where, error }),
     onServed: (route, status, durationMs) => app.emit({ type: "served", route, status, durationMs }),
   });
-  addOpsRoutes(server, { troubles: () => findTroubles(parts), metrics: app.metrics.text });
+  addOpsRoutes(server, { troubles: () => findTroubles(parts), metrics: createMetricsText(app) });
   await addApi(server, { parts, admission: createAdmission(parts, stopping.signal), stopping: stopping.signal });
   await addOcr(server, app);
   const url = await listen(server, host, port);

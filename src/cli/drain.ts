@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
 import { watchBudget } from "../app/limits.js";
+import { createMetricsText } from "../app/metrics-text.js";
 import { startWriting, type Writing } from "../app/writing.js";
 import { type App, openApp } from "../app.js";
 import type { Batch, BatchCounts } from "../domain/batch.js";
@@ -32,7 +33,7 @@ async function drain(names: readonly string[], options: RunOptions, context: Con
   const app = await openApp(config, context.surroundings, context.stop.soft);
   leaveWithoutRedis(app, context);
   try {
-    await startMetricsServer(config, app.metrics, app.defer, context.terminal.message);
+    await startMetricsServer(config, createMetricsText(app), app.defer, context.terminal.message);
     return name === null
       ? await drainDestination(app, options, context)
       : await drainBatch(app, name, options, context);
@@ -117,7 +118,6 @@ async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, 
   let toldAtMs = performance.now();
   while (!stop.soft.aborted) {
     const counts = await app.batches.counts(batch.name);
-    app.metrics.setBatch(counts);
     if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
     if (counts.halt === "cancelled" && (await isQuiet(app, batch))) return { kind: "cancelled" };
     if (await isBudgetSpent(counts)) return { kind: "budget-spent" };

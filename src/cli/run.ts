@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
+import { createMetricsText } from "../app/metrics-text.js";
 import { describeRate } from "../app/providers.js";
 import { type Ending, type RunResult, runBatch } from "../app/run-batch.js";
 import { type App, openApp } from "../app.js";
@@ -9,6 +10,7 @@ import type { ProviderName } from "../domain/answer.js";
 import { SOURCE_FIELD } from "../domain/card-vault.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import { startMetricsServer } from "../http/metrics-server.js";
+import { sumPages } from "../queue/fleet.js";
 import { type Accuracy, measureAccuracy } from "../results/accuracy.js";
 import { writeCsv } from "../results/csv-file.js";
 import { checkAccounts, countFailures, type Summary, summarize, writeSummary } from "../results/summary.js";
@@ -50,7 +52,7 @@ export async function run(names: readonly string[], options: RunOptions, context
   const app = await openApp(config, context.surroundings, context.stop.soft);
   leaveWithoutRedis(app, context);
   try {
-    await startMetricsServer(app.config, app.metrics, app.defer, context.terminal.message);
+    await startMetricsServer(app.config, createMetricsText(app), app.defer, context.terminal.message);
     announce(app, name, providers, context);
     const progress = createProgress(context.terminal);
     app.onEvent(progress.observe);
@@ -127,7 +129,11 @@ export async function finish(
   });
   await writeSummary(folder, summary);
   if (options.csv === true) await writeCsv(folder);
-  if (options.metricsFile !== undefined) await writeFile(options.metricsFile, await app.metrics.text());
+  if (options.metricsFile !== undefined) {
+    // What ends tells of its own batch, and of nothing that goes on without it.
+    app.metrics.setFleet({ pages: sumPages([counts]), lastProgressMs: Date.now() });
+    await writeFile(options.metricsFile, await app.metrics.text());
+  }
   const accuracy = options.truth === undefined ? null : await measureAccuracy(folder, options.truth, accuracyDeps(app));
   return { summary, accuracy, mismatch: await checkAccounts(folder, counts) };
 }

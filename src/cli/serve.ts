@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { createMetricsText } from "../app/metrics-text.js";
 import { startServing } from "../app/serving.js";
 import { startWorking, type Working } from "../app/working.js";
 import { openApp } from "../app.js";
@@ -46,7 +47,7 @@ async function serve(options: ServeOptions, context: Context): Promise<number> {
   const app = await openApp(config, surroundings, stop.soft);
   leaveWithoutRedis(app, context);
   try {
-    await startMetricsServer(config, app.metrics, app.defer, terminal.message);
+    await startMetricsServer(config, createMetricsText(app), app.defer, terminal.message);
     const { host, port, backlog } = options;
     const serving = await startServing(app, {
       host,

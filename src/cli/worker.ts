@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { createMetricsText } from "../app/metrics-text.js";
 import { describeRate } from "../app/providers.js";
 import { startWorking } from "../app/working.js";
 import { openApp } from "../app.js";
@@ -23,7 +24,7 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
   const app = await openApp(config, surroundings, stop.soft);
   leaveWithoutRedis(app, { stop, terminal });
   try {
-    await startMetricsServer(config, app.metrics, app.defer, terminal.message);
+    await startMetricsServer(config, createMetricsText(app), app.defer, terminal.message);
     const working = await startWorking(app, { providers, concurrency: options.concurrency ?? null, stop });
     const usable = PROVIDER_NAMES.filter((name) => working.dispatcher(name) !== null);
     const paces = usable.map((name) => describeRate(name, config[name]));

@@ -1,5 +1,6 @@
 import type { ProviderName } from "./answer.js";
 import type { CardbatchError, ErrorCode } from "./errors.js";
+import type { GoldenReading } from "./golden.js";
 import type { PaceChange } from "./pace.js";
 import type { OutcomeRecord } from "./record.js";
 import type { SinkName } from "./sink.js";
@@ -26,7 +27,10 @@ export type CardbatchEvent =
       readonly httpStatus: number | null;
       readonly vendorCode: string | null;
       readonly requestId: string | null;
+      /** Made for a golden image, not for a request. */
+      readonly isGolden?: true;
     }
+  | ({ readonly type: "golden" } & GoldenReading)
   | { readonly type: "pace-changed"; readonly provider: ProviderName; readonly change: NonNullable<PaceChange> }
   | { readonly type: "provider-stopped"; readonly provider: ProviderName; readonly error: CardbatchError }
   | {

@@ -1,12 +1,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Config } from "../config/settings.js";
-import type { Metrics } from "../telemetry/metrics.js";
 
 /** Serves `/metrics` where a port is set; a port that is taken costs a warning, not the run. */
 export async function startMetricsServer(
   config: Pick<Config, "metricsPort" | "metricsHost">,
-  metrics: Metrics,
+  metrics: () => Promise<string>,
   defer: (close: () => Promise<void>) => unknown,
   report: (message: string) => void,
 ): Promise<void> {
@@ -14,7 +13,7 @@ export async function startMetricsServer(
   if (metricsPort === undefined) return;
   const server = createServer(async (request, response) => {
     if (request.url?.split("?")[0] !== "/metrics") return void response.writeHead(404).end();
-    const text = await metrics.text();
+    const text = await metrics();
     response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(text);
   });
   const listening = await new Promise<Error | null>((resolve) => {

@@ -86,6 +86,16 @@ export class Keys {
     return `${this.prefix}:owner:${id}`;
   }
 
+  /** String: the presence of the process that tells of the fleet. */
+  teller(): string {
+    return `${this.prefix}:teller`;
+  }
+
+  /** Hash: how many pages had an outcome when the fleet was last told of, and since when. */
+  progress(): string {
+    return `${this.prefix}:progress`;
+  }
+
   pace(provider: string, account: string): string {
     return `${this.prefix}:pace:${provider}:${createHash("sha256").update(account).digest("base64url").slice(0, 12)}`;
   }

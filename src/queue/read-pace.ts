@@ -1,6 +1,7 @@
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Keys } from "./keys.js";
-import type { Redis } from "./redis.js";
+import { LOOK } from "./pace-scripts/look.js";
+import { loadScript, type Redis } from "./redis.js";
 
 const TOLD_KEPT_US = 10_000_000;
 
@@ -24,6 +25,8 @@ export interface PaceStatus {
   readonly overridden: boolean;
   /** What the vendor took last, where it has refused calls; null: it has not. @unit calls a second */
   readonly estimate: number | null;
+  /** Calls a second at present; it climbs back by itself where the vendor has refused calls. */
+  readonly rate: number;
   readonly told: readonly ToldLimits[];
   readonly heldUntil: Date | null;
   readonly breaker: "closed" | "open" | "probing";
@@ -58,6 +61,7 @@ async function readPace(redis: Redis, name: string, nowUs: number): Promise<Pace
     limit: state.ceiling === undefined ? null : rateOf(state.ceiling),
     overridden: state.override !== undefined,
     estimate: state.estimate === undefined ? null : Number(state.estimate),
+    rate: Number(await loadScript(redis, LOOK)(key)),
     told: Object.entries(told).flatMap(([process, text]) => readTold(process, text, nowUs)),
     heldUntil: isHeld ? new Date(holdUs / 1000) : null,
     breaker: isOpen ? "open" : !isHeld && state.probing === "1" ? "probing" : "closed",

@@ -3,15 +3,11 @@ import { ProviderError } from "../../src/domain/errors.js";
 import type { CardbatchEvent } from "../../src/domain/events.js";
 import type { OutcomeRecord, RecordCard } from "../../src/domain/record.js";
 import { createMetrics } from "../../src/telemetry/metrics.js";
-import { NO_MONEY } from "../helpers/money.js";
 import { recordOf } from "../helpers/records.js";
+import { parseSamples } from "../helpers/samples.js";
 
-/** The samples of the text format, by name and labels. */
 async function samplesOf(metrics: ReturnType<typeof createMetrics>): Promise<ReadonlyMap<string, number>> {
-  const lines = (await metrics.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(
-    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
-  );
+  return parseSamples(await metrics.text());
 }
 
 async function observed(...events: CardbatchEvent[]): Promise<ReadonlyMap<string, number>> {
@@ -47,11 +43,14 @@ test("everything that can be counted is there from the start, at zero", async ()
     'image_rejected_total{reason="worker-crashed"}',
     'sink_writes_total{sink="ndjson",result="failed"}',
     "log_scrubbed_total",
+    'job_failures_total{code="image-corrupt"}',
+    'provider_call_duration_seconds_count{provider="local"}',
+    'groundtruth_cards_total{provider="huawei",match="missing"}',
     "job_queue_wait_seconds_count",
   ]) {
-    expect([name, samples.get(`cardbatch_${name}`)]).toEqual([name, 0]);
+    expect([name, samples.get(name)]).toEqual([name, 0]);
   }
-  expect(samples.get('cardbatch_build_info{version="1.2.3"}')).toBe(1);
+  expect(samples.get('build_info{version="1.2.3"}')).toBe(1);
 });
 
 test("calls, by provider and result, in seconds", async () => {
@@ -61,11 +60,11 @@ test("calls, by provider and result, in seconds", async () => {
     billable: false,
     durationMs: 4000,
   });
-  expect(samples.get('cardbatch_provider_calls_total{provider="huawei",result="ok"}')).toBe(1);
-  expect(samples.get('cardbatch_provider_calls_total{provider="huawei",result="provider-unavailable"}')).toBe(1);
-  expect(samples.get('cardbatch_provider_billable_calls_total{provider="huawei"}')).toBe(1);
-  expect(samples.get('cardbatch_provider_call_duration_seconds_sum{provider="huawei"}')).toBe(4.25);
-  expect(samples.get('cardbatch_provider_call_duration_seconds_bucket{le="0.3",provider="huawei"}')).toBe(1);
+  expect(samples.get('provider_calls_total{provider="huawei",result="ok"}')).toBe(1);
+  expect(samples.get('provider_calls_total{provider="huawei",result="provider-unavailable"}')).toBe(1);
+  expect(samples.get('provider_billable_calls_total{provider="huawei"}')).toBe(1);
+  expect(samples.get('provider_call_duration_seconds_sum{provider="huawei"}')).toBe(4.25);
+  expect(samples.get('provider_call_duration_seconds_bucket{le="0.3",provider="huawei"}')).toBe(1);
 });
 
 test("outcomes, with what was read; a duplicate's reading is counted with the first", async () => {
@@ -83,13 +82,13 @@ test("outcomes, with what was read; a duplicate's reading is counted with the fi
     finished(recordOf("b", 3, "failed", { code: "image-corrupt" })),
     finished(recordOf("b", 4, "failed", { code: "provider-refused" })),
   );
-  expect(samples.get('cardbatch_jobs_finished_total{outcome="failed"}')).toBe(2);
-  expect(samples.get('cardbatch_luhn_checks_total{provider="huawei",result="valid"}')).toBe(1);
-  expect(samples.get('cardbatch_result_confidence_ratio_count{provider="huawei",field="number"}')).toBe(1);
-  expect(samples.get('cardbatch_result_confidence_ratio_bucket{le="0.98",provider="huawei",field="number"}')).toBe(1);
-  expect(samples.get('cardbatch_result_confidence_ratio_count{provider="huawei",field="bank"}')).toBeUndefined();
-  expect(samples.get('cardbatch_image_rejected_total{reason="image-corrupt"}')).toBe(1);
-  expect(samples.get("cardbatch_job_duration_seconds_sum")).toBe(8);
+  expect(samples.get('jobs_finished_total{outcome="failed"}')).toBe(2);
+  expect(samples.get('luhn_checks_total{provider="huawei",result="valid"}')).toBe(1);
+  expect(samples.get('result_confidence_ratio_count{provider="huawei",field="number"}')).toBe(1);
+  expect(samples.get('result_confidence_ratio_bucket{le="0.98",provider="huawei",field="number"}')).toBe(1);
+  expect(samples.get('result_confidence_ratio_count{provider="huawei",field="bank"}')).toBe(0);
+  expect(samples.get('image_rejected_total{reason="image-corrupt"}')).toBe(1);
+  expect(samples.get("job_duration_seconds_sum")).toBe(8);
 });
 
 test("waits, writes and the rest", async () => {
@@ -105,42 +104,73 @@ test("waits, writes and the rest", async () => {
     { type: "provider-stopped", provider: "huawei", error },
     { type: "fault", where: "redis", error },
   );
-  expect(samples.get("cardbatch_jobs_enqueued_total")).toBe(64);
-  expect(samples.get("cardbatch_job_queue_wait_seconds_sum")).toBe(1.5);
-  expect(samples.get('cardbatch_provider_pace_wait_seconds_sum{provider="huawei"}')).toBe(0.5);
-  expect(samples.get('cardbatch_sink_writes_total{sink="ndjson",result="ok"}')).toBe(3);
-  expect(samples.get('cardbatch_sink_writes_total{sink="ndjson",result="failed"}')).toBe(1);
-  const now = Date.now() / 1000;
-  expect(now - (samples.get("cardbatch_batch_last_progress_timestamp_seconds") ?? 0)).toBeLessThan(60);
+  expect(samples.get("jobs_enqueued_total")).toBe(64);
+  expect(samples.get("job_queue_wait_seconds_sum")).toBe(1.5);
+  expect(samples.get('provider_pace_wait_seconds_sum{provider="huawei"}')).toBe(0.5);
+  expect(samples.get('sink_writes_total{sink="ndjson",result="ok"}')).toBe(3);
+  expect(samples.get('sink_writes_total{sink="ndjson",result="failed"}')).toBe(1);
 });
 
-test("a batch, set as it stands", async () => {
-  const metrics = createMetrics("1.2.3");
-  const outcomes = { accepted: 5, review: 1, rejected: 0, failed: 2, duplicate: 1 };
-  metrics.setBatch({
-    found: 12,
-    outcomes,
-    pending: 3,
-    stale: 0,
-    providers: {},
-    money: NO_MONEY,
-    fed: true,
-    halt: null,
-  });
-  const waiting = { why: "breaker-open", untilMs: 1, code: "provider-timeout" } as const;
-  metrics.setPace("huawei", { rate: 20, waiting, outage: "1" });
-  metrics.countScrubbed(2);
+test("golden calls are calls, and shown apart; prices make a cost", async () => {
+  const metrics = createMetrics("1.2.3", { huawei: 0.5 });
+  for (const more of [{}, { isGolden: true }, { uncertain: true, billable: false }] as const) {
+    metrics.observe({ ...CALLED, ...more });
+  }
+  metrics.observe({ type: "golden", provider: "huawei", match: "wrong", isAccepted: true });
+  metrics.observe({ type: "golden", provider: "huawei", match: "exact", isAccepted: true });
   const samples = await samplesOf(metrics);
-  const states = [...samples].filter(([name]) => name.startsWith("cardbatch_batch_items{"));
-  expect(states.reduce((sum, [, value]) => sum + value, 0)).toBe(12);
-  expect(samples.get('cardbatch_batch_items{state="pending"}')).toBe(3);
-  expect(samples.get('cardbatch_provider_allowed_rate{provider="huawei"}')).toBe(20);
-  expect(samples.get('cardbatch_provider_breaker_state{provider="huawei"}')).toBe(1);
-  expect(samples.get("cardbatch_log_scrubbed_total")).toBe(2);
+  const of = (name: string) => samples.get(`${name}{provider="huawei"}`);
+  expect([of("provider_billable_calls_total"), of("provider_cost_total")]).toEqual([2, 1]);
+  expect([of("groundtruth_billable_calls_total"), of("groundtruth_cost_total")]).toEqual([1, 0.5]);
+  expect([of("provider_uncertain_calls_total"), of("groundtruth_calls_total")]).toEqual([1, 1]);
+  expect(of("groundtruth_wrong_accepts_total")).toBe(1);
+  expect(samples.get('groundtruth_cards_total{provider="huawei",match="wrong"}')).toBe(1);
+});
+
+const FLEET = {
+  pages: { accepted: 5, review: 1, rejected: 0, failed: 2, duplicate: 1, pending: 3 },
+  lastProgressMs: 1_000_000,
+  paces: [
+    { provider: "huawei", rate: 20, breaker: "closed" },
+    { provider: "huawei", rate: 5, breaker: "open" },
+  ],
+  jobs: { waiting: 2, active: 1, asleep: 0 },
+  workers: 4,
+  unread: 7,
+  redisMemory: 1e6,
+  redisMaxMemory: null,
+} as const;
+
+test("the fleet, as the one that tells sees it; whoever does not tell has no value, not zero", async () => {
+  const metrics = createMetrics("1.2.3");
+  const isFleets = (name: string) =>
+    /_items|_allowed|_breaker|queue_(jobs|workers)|s_unread|redis_|progress/.test(name);
+  const told = async () => [...(await samplesOf(metrics))].filter(([name]) => isFleets(name));
+  expect(await told()).toEqual([]);
+  metrics.setFleet(FLEET);
+  expect(Object.fromEntries(await told())).toEqual({
+    'batch_items{state="accepted"}': 5,
+    'batch_items{state="review"}': 1,
+    'batch_items{state="rejected"}': 0,
+    'batch_items{state="failed"}': 2,
+    'batch_items{state="duplicate"}': 1,
+    'batch_items{state="pending"}': 3,
+    batch_last_progress_timestamp_seconds: 1000,
+    'provider_allowed_rate{provider="huawei"}': 25,
+    'provider_breaker_state{provider="huawei"}': 1,
+    'queue_jobs{state="waiting"}': 2,
+    'queue_jobs{state="active"}': 1,
+    'queue_jobs{state="asleep"}': 0,
+    queue_workers: 4,
+    outcomes_unread: 7,
+    redis_memory_bytes: 1e6,
+  });
+  metrics.setFleet(null);
+  expect(await told()).toEqual([]);
 });
 
 test("two in one process do not know of one another", async () => {
   const [one, two] = [createMetrics("1"), createMetrics("2")];
   one.observe({ type: "enqueued", count: 1 });
-  expect((await samplesOf(two)).get("cardbatch_jobs_enqueued_total")).toBe(0);
+  expect((await samplesOf(two)).get("jobs_enqueued_total")).toBe(0);
 });

@@ -91,15 +91,19 @@ describe("slots", () => {
 });
 
 describe("a rate that the vendor lowers", () => {
-  test("auto finds an unknown limit and stays just under it", async () => {
+  test.each([
+    ["only refuses", null],
+    ["asks for a pause", 1000],
+  ])("auto finds the limit of a vendor that %s, and stays just under it", async (_, retryAfterMs) => {
     const fleet = await startFleet(redis, keys, {
       account: account(),
       limits: { perSecond: "auto" },
-      ...{ processes: 4, vendor: slidingLimit(() => 40) },
+      ...{ processes: 4, retryAfterMs, vendor: slidingLimit(() => 40) },
     });
-    await fleet.runUntil(60_000);
-    const all = between(fleet, 0, 60);
-    expect(between(fleet, 20, 60).answered).toBeGreaterThan(40 * 0.9);
+    await fleet.runUntil(90_000);
+    const all = between(fleet, 0, 90);
+    const share = between(fleet, 30, 90).answered / 40;
+    expect(share).toBeGreaterThan(0.9);
     expect(all.refused / all.all).toBeLessThan(0.02);
   });
 

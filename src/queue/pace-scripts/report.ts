@@ -5,12 +5,18 @@ import { LEAST_RATE, PLATEAU_S, REACH_S, STATE, STOPPED_US } from "./state.js";
 const REACH_BELOW_BEST_S = 4;
 const BELOW_BEST = 0.7;
 const BEST_KEPT_US = 300_000_000;
-/** A refusal that costs a pause is asked for less often: the plateau grows by so many pauses. */
-const PLATEAU_PAUSES = 15;
-const LONGEST_PLATEAU_S = 30;
+/** A refusal that costs a pause is asked for less often: the plateau grows by so many pauses, and doubles where a look further found the same. */
+const PLATEAU_PAUSES = 25;
+const LONGEST_PLATEAU_S = 60;
+const THE_SAME = 0.1;
 const MILD = 0.85;
 const JUST_UNDER = 0.98;
+/**
+ * A vendor that counts the calls of a second refuses for what was sent in the second before, while the rate has gone on growing:
+ * where a refusal costs a pause, what it takes is the rate of a second ago, less what a call that comes early makes of it.
+ */
 const JUST_UNDER_PAUSE = 0.95;
+const COUNTED_US = 1_000_000;
 /** Found while the rate was growing fast. */
 const OVERSHOT = 0.8;
 const SEVERE = 0.5;
@@ -79,13 +85,14 @@ export const REPORT: RedisScript = {
         set('episodeFloor', current * ${EPISODE_SHARE})
       end
       local low, estimate = current * ${MILD}, current * ${JUST_UNDER}
+      local before = tonumber(state.estimate or '') or ceiling or 0
       if pauseUs > 0 then
         -- What it had counted is forgotten after the pause: it has just taken what it takes in a second.
         local flowUs = math.max(sinceUs - num('pausedUs'), 1000000)
         local isAlike = math.abs(given - num('givenBefore')) <= math.max(2, given * 0.2)
         set('regular', isAlike and num('regular') + 1 or 0)
-        local before = tonumber(state.estimate or '') or ceiling or 0
-        estimate = current * (current > before * 1.3 and ${OVERSHOT} or ${JUST_UNDER_PAUSE})
+        estimate = current * ${OVERSHOT}
+        if current <= before * 1.3 then estimate = rate_at(math.max(num('age') - ${COUNTED_US}, 0)) * ${JUST_UNDER_PAUSE} end
         if num('regular') >= ${REGULAR} then estimate = math.min(estimate, given / flowUs * 1000000)
         elseif ceiling then estimate = math.max(estimate, math.min(before, ceiling * ${TRUSTED_SHARE})) end
         low = estimate
@@ -100,8 +107,13 @@ export const REPORT: RedisScript = {
         set('bestAt', now)
       end
       local isBelowBest = estimate < num('best') * ${BELOW_BEST}
-      local pauses = isBelowBest and 0 or pauseUs / 1000000 * ${PLATEAU_PAUSES}
-      set('plateau', math.min(${PLATEAU_S} + pauses, ${LONGEST_PLATEAU_S}))
+      local plateau = ${PLATEAU_S}
+      if pauseUs > 0 and not isBelowBest then
+        plateau = plateau + pauseUs / 1000000 * ${PLATEAU_PAUSES}
+        local isFoundAgain = current > before and math.abs(estimate - before) <= before * ${THE_SAME}
+        if isFoundAgain then plateau = math.max(plateau, num('plateau') * 2) end
+      end
+      set('plateau', math.min(plateau, ${LONGEST_PLATEAU_S}))
       set('reach', isBelowBest and ${REACH_BELOW_BEST_S} or ${REACH_S})
       set('estimate', math.max(estimate, ${LEAST_RATE}))
       set('low', math.max(math.min(low, estimate), ${LEAST_RATE}))

@@ -63,9 +63,9 @@ export const STATE = `
     for _, name in ipairs({...}) do state[name] = nil end
     redis.call('HDEL', pace, ...)
   end
-  local function rate()
+  local function rate_at(age)
     local ceiling = tonumber(state.ceiling or 'auto')
-    local low, t = num('low'), num('age') / 1000000
+    local low, t = num('low'), age / 1000000
     local estimate = tonumber(state.estimate or '')
     local value
     if not estimate then
@@ -79,6 +79,7 @@ export const STATE = `
     end
     return math.min(value, ceiling or ${FASTEST_RATE})
   end
+  local function rate() return rate_at(num('age')) end
   local function forget()
     drop('estimate', 'low', 'age', 'given', 'refused', 'givenBefore', 'regular', 'pausedUs', 'refusedAt', 'episodeAt', 'best', 'bestAt')
   end

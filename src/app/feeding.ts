@@ -10,6 +10,7 @@ import { sniffFormat } from "../image/sniff.js";
 import { type FeedProgress, feed, type UnreadablePage } from "../intake/feed.js";
 import { openSource } from "../intake/open-source.js";
 import { type ImageSource, type Roots, toReference } from "../intake/source.js";
+import { queryRows } from "../postgres/query-rows.js";
 import { recordFailure } from "../recognition/make-record.js";
 import { nameSource, sealReference } from "../recognition/resolve-reference.js";
 import { rememberRoots } from "./folder-names.js";
@@ -44,13 +45,17 @@ export async function openSources(
   encoding: string,
 ): Promise<OpenedSources> {
   const roots = await namedRoots(config.roots ?? []);
-  const sources = await Promise.all(names.map((name) => openSource(name, { roots, encoding })));
+  const sources = await Promise.all(names.map((name) => openSource(name, { roots, encoding, query: queryOf(config) })));
   for (const { folder, kind } of sources) {
     if (config.roots !== undefined && kind !== "manifest" && toReference(folder, roots).root === undefined) {
       throw new ConfigError(`CARDBATCH_ROOTS: ${folder} lies in none of the roots; add it, or unset CARDBATCH_ROOTS`);
     }
   }
   return { sources, roots };
+}
+
+function queryOf({ database }: App["config"]) {
+  return database === undefined ? null : (text: string, signal: AbortSignal) => queryRows(database, text, signal);
 }
 
 /** Puts every page of the sources that has no outcome yet on the queue; and makes room, of batches long forgotten. */

@@ -140,6 +140,7 @@ export const configSchema = z.strictObject({
   ),
   metricsHost: setting("CARDBATCH_METRICS_HOST", text.default("127.0.0.1"), "address of /metrics"),
   allowHttp: setting("CARDBATCH_ALLOW_HTTP", list.default([]), "hosts besides loopback that may be plain http"),
+  database: secret("CARDBATCH_DATABASE", "what queries as sources (.sql) ask, such as postgres://user@host/database"),
   sinks: list.default([]).meta({
     env: "CARDBATCH_SINKS",
     secret: true,

@@ -23,7 +23,7 @@ export interface ManifestOptions {
 }
 
 /** What one line says, unchecked. */
-interface Row {
+export interface Row {
   readonly line: number;
   readonly source: unknown;
   readonly ref: unknown;
@@ -34,7 +34,16 @@ interface Row {
  * @throws UsageError when it cannot be read, or is a CSV without a column `source`
  */
 export async function* listManifest(options: ManifestOptions, signal: AbortSignal): AsyncGenerator<Listed> {
-  for await (const row of readRows(options, signal)) {
+  yield* listRows(readRows(options, signal), options, signal);
+}
+
+/** The same, of rows that come from elsewhere. */
+export async function* listRows(
+  rows: AsyncIterable<Row>,
+  options: Omit<ManifestOptions, "encoding">,
+  signal: AbortSignal,
+): AsyncGenerator<Listed> {
+  for await (const row of rows) {
     signal.throwIfAborted();
     yield await locate(row, options);
   }
@@ -79,7 +88,7 @@ async function* csvRows(records: ReturnType<typeof readCsvRecords>, path: string
   }
 }
 
-async function locate(row: Row, options: ManifestOptions): Promise<Listed> {
+async function locate(row: Row, options: Omit<ManifestOptions, "encoding">): Promise<Listed> {
   const { folder } = options;
   const { line, source } = row;
   if (typeof source !== "string" || source === "" || source.includes("\0") || source.length > MAX_REFERENCE_LENGTH) {
@@ -106,7 +115,7 @@ function refOf(ref: unknown): string | null | undefined {
 /** The folder that the file lies in, of those that may be read; a path may lead there through links. */
 async function findRoot(
   path: string,
-  { folder, roots }: ManifestOptions,
+  { folder, roots }: Pick<ManifestOptions, "folder" | "roots">,
 ): Promise<{ path: string; root: string } | null> {
   const folders = [folder, ...roots.values()];
   const rootOf = (candidate: string) => folders.find((each) => relativeInside(each, candidate) !== null);

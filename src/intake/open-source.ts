@@ -1,9 +1,9 @@
-import { realpath, stat } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import picomatch from "picomatch";
 import { UsageError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
-import { listManifest } from "./manifest.js";
+import { listManifest, listRows, type Row } from "./manifest.js";
 import type { ImageSource, Roots } from "./source.js";
 import { walkFolder } from "./walk-folder.js";
 
@@ -11,16 +11,20 @@ export interface OpenSourceOptions {
   readonly roots: Roots;
   /** Of manifests: a WHATWG encoding label. */
   readonly encoding: string;
+  /** What a query gives; null: there is no database to ask. */
+  readonly query: ((text: string, signal: AbortSignal) => AsyncIterable<Row>) | null;
 }
 
 /**
- * Makes a source of what the command line names: a folder, a file, a glob, or a manifest (`.txt`, `.csv`, `.ndjson`).
- * @throws UsageError when nothing is there, or the encoding is none
+ * Makes a source of what the command line names: a folder, a file, a glob, a manifest (`.txt`, `.csv`, `.ndjson`), or a query
+ * (`.sql`) that gives the rows of one.
+ * @throws UsageError when nothing is there, the encoding is none, or there is no database for a query
  */
 export async function openSource(argument: string, options: OpenSourceOptions): Promise<ImageSource> {
   const path = resolve(argument);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) return folderSource(await realpath(path));
+  if (found !== null && QUERY_ENDING.test(path)) return querySource(path, options);
   if (found !== null && MANIFEST_ENDING.test(path)) return manifestSource(path, options);
   if (found !== null) return fileSource(await realpath(path));
   const { base, isGlob, glob } = picomatch.scan(argument);
@@ -30,6 +34,7 @@ export async function openSource(argument: string, options: OpenSourceOptions): 
 }
 
 const MANIFEST_ENDING = /\.(txt|csv|ndjson|jsonl)$/i;
+const QUERY_ENDING = /\.sql$/i;
 /** A character that a glob takes as itself. */
 const ESCAPED = /\\(.)/g;
 /** Alternatives that differ in their depth. */
@@ -71,6 +76,17 @@ async function manifestSource(path: string, { roots, encoding }: OpenSourceOptio
   assertEncoding(encoding);
   const folder = await realpath(dirname(path));
   const list = (_onIgnored: () => void, signal: AbortSignal) => listManifest({ path, folder, roots, encoding }, signal);
+  return { kind: "manifest", identity: join(folder, basename(path)), folder, list };
+}
+
+/** Its references start where the file with the query is. */
+async function querySource(path: string, { roots, query }: OpenSourceOptions): Promise<ImageSource> {
+  if (query === null)
+    throw new UsageError(`${maskReference(path)}: name the database that it asks: CARDBATCH_DATABASE`);
+  const folder = await realpath(dirname(path));
+  const text = await readFile(path, "utf8");
+  const list = (_onIgnored: () => void, signal: AbortSignal) =>
+    listRows(query(text, signal), { path, folder, roots }, signal);
   return { kind: "manifest", identity: join(folder, basename(path)), folder, list };
 }
 

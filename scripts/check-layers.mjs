@@ -18,6 +18,7 @@ const STAGES = [
   "results",
   "staging",
   "webhooks",
+  "schedule",
   "postgres",
   "telemetry",
   "config",
@@ -41,6 +42,7 @@ const RESERVED = [
   { pattern: /\breveal(Raw)?Pan\b/, what: "revealPan", allowed: ["vault/", "domain/pan.ts"] },
   { pattern: /from "pg"/, what: "pg", allowed: ["postgres/"] },
   { pattern: /from "jose"/, what: "jose", allowed: ["vault/"] },
+  { pattern: /from "croner"/, what: "croner", allowed: ["schedule/"] },
   { pattern: /from "prom-client"/, what: "prom-client", allowed: ["telemetry/"] },
 ];
 

@@ -73,7 +73,7 @@ export interface RunResult {
   readonly behind: readonly string[];
 }
 
-const NOTHING_FED: FeedProgress = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
+const NOTHING_FED: FeedProgress = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
 
 /**
  * Enqueues, works and drains in one process until every page of the sources has its outcome written down, or somebody or

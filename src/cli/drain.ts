@@ -75,7 +75,7 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
   const ending = await watchBatch(app, batch, writing, context);
   await writing.close();
   const counts = await app.batches.counts(name);
-  const feed = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
+  const feed = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
   const seconds = (performance.now() - startedAt) / 1000;
   const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds, behind: writing.behind() };
   const { summary, accuracy } = await finish(app, result, options);

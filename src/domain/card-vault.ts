@@ -21,9 +21,17 @@ export const WEBHOOK_FIELD = "webhook.url";
 /** The field of a secret that webhooks are signed with; its request is the API key's id. */
 export const WEBHOOK_SECRET_FIELD = "webhook.secret";
 
+/** The field of what a schedule says, which may hold passwords and names of files; its request is the schedule's name. */
+export const SCHEDULE_FIELD = "schedule";
+
 /** Of text only: numbers are no text, so that who can open the one cannot open the other. */
 export interface TextBinding extends SealBinding {
-  readonly field: typeof SOURCE_FIELD | typeof JOB_REFERENCE_FIELD | typeof WEBHOOK_FIELD | typeof WEBHOOK_SECRET_FIELD;
+  readonly field:
+    | typeof SOURCE_FIELD
+    | typeof JOB_REFERENCE_FIELD
+    | typeof WEBHOOK_FIELD
+    | typeof WEBHOOK_SECRET_FIELD
+    | typeof SCHEDULE_FIELD;
 }
 
 /** The field of the number of a record's card. */

@@ -3,6 +3,7 @@ import type { CardbatchError, ErrorCode } from "./errors.js";
 import type { GoldenReading } from "./golden.js";
 import type { PaceChange } from "./pace.js";
 import type { OutcomeRecord } from "./record.js";
+import type { RunResultName } from "./schedule.js";
 import type { SinkName } from "./sink.js";
 
 /** How a call ended: with cards, without, or with an error of the catalogue. */
@@ -48,6 +49,17 @@ export type CardbatchEvent =
   /** An HTTP request was answered. `route`: as the server knows it, without what callers put in. */
   | { readonly type: "served"; readonly route: string; readonly status: number; readonly durationMs: number }
   | { readonly type: "webhook-sent"; readonly result: "done" | "later" | "park"; readonly durationMs: number }
+  | {
+      readonly type: "schedule-ended";
+      readonly schedule: string;
+      readonly result: RunResultName;
+      readonly reason: string | null;
+      readonly opened: number;
+      readonly unchanged: number;
+      readonly calls: number;
+    }
+  /** A due time passed while a run of the schedule was still going on. */
+  | { readonly type: "schedule-refused"; readonly schedule: string }
   | { readonly type: "fault"; readonly where: string; readonly error: unknown };
 
 export type EventSink = (event: CardbatchEvent) => void;

@@ -22,7 +22,7 @@ export interface DigestDeps {
    */
   readonly readFacts: (path: string, root: string, signal: AbortSignal) => Promise<FileFacts>;
   /** Told of each file that is no image after all. */
-  readonly onIgnored: () => void;
+  readonly onIgnored: (listed: Listed) => void;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Files open at a time. */
   readonly concurrency: number;
@@ -43,7 +43,7 @@ export async function* digestAll(
   signal: AbortSignal,
 ): AsyncGenerator<Digested> {
   const limit = pLimit(deps.concurrency);
-  const inOrder: Promise<Digested | null>[] = [];
+  const inOrder: Promise<Digested | Ignored>[] = [];
   for await (const listed of list) {
     const digesting = limit(() => digest(listed, deps, signal));
     // Its turn to be awaited comes later; until then a rejection is not unhandled.
@@ -54,23 +54,30 @@ export async function* digestAll(
   for (const digesting of inOrder) yield* give(digesting, deps);
 }
 
-async function* give(digesting: Promise<Digested | null> | undefined, deps: DigestDeps): AsyncGenerator<Digested> {
-  const digested = await digesting;
-  if (digested === null) deps.onIgnored();
-  else if (digested !== undefined) yield digested;
+/** Not an image after all. */
+interface Ignored {
+  readonly ignored: Listed;
 }
 
-/** Null: not an image after all. */
-async function digest(listed: Listed, deps: DigestDeps, signal: AbortSignal): Promise<Digested | null> {
+async function* give(digesting: Promise<Digested | Ignored> | undefined, deps: DigestDeps): AsyncGenerator<Digested> {
+  const digested = await digesting;
+  if (digested === undefined) return;
+  if ("ignored" in digested) deps.onIgnored(digested.ignored);
+  else yield digested;
+}
+
+async function digest(listed: Listed, deps: DigestDeps, signal: AbortSignal): Promise<Digested | Ignored> {
   if (listed.problem !== null) return failed(listed, listed.problem);
   for (let tries = 1; ; tries++) {
     try {
       const { key, pages, isImage } = await deps.readFacts(listed.path, listed.root, signal);
-      return listed.unsure && !isImage ? null : { listed, key, pages, problem: null };
+      return listed.unsure && !isImage ? { ignored: listed } : { listed, key, pages, problem: null };
     } catch (thrown) {
       signal.throwIfAborted();
       const error = toCardbatchError(thrown);
-      if (listed.unsure && (error.code === "image-empty" || error.code === "image-unsupported")) return null;
+      if (listed.unsure && (error.code === "image-empty" || error.code === "image-unsupported")) {
+        return { ignored: listed };
+      }
       if (error.disposition === "fail" || tries === TRIES) return failed(listed, error);
     }
     await deps.sleep(RETRY_MS * tries, signal);

@@ -1,4 +1,5 @@
 import type { Admission, Batch, Failure, SourceFolder } from "../domain/batch.js";
+import type { FileMarks, FileState } from "../domain/file-state.js";
 import type { ImageKey } from "../domain/image.js";
 import {
   type ImageJob,
@@ -10,6 +11,7 @@ import {
 } from "../domain/payload.js";
 import { type DigestDeps, type Digested, digestAll } from "./digest-page.js";
 import { type ImageSource, type Listed, type Roots, toReference } from "./source.js";
+import { passOverUnchanged } from "./unchanged.js";
 
 /** Most pages that are asked about and enqueued together. */
 const CHUNK = 64;
@@ -37,6 +39,8 @@ export interface FeedDeps extends Pick<DigestDeps, "readFacts" | "sleep"> {
   /** Encrypts a reference whose name holds a card number; null where it holds none. */
   readonly sealReference: (image: SourceFolder) => Promise<string | null>;
   readonly onProgress: (progress: FeedProgress) => void;
+  /** Which files need not be opened. @default all are */
+  readonly marks?: FileMarks;
 }
 
 export interface FeedOptions {
@@ -58,6 +62,8 @@ export interface FeedProgress {
   /** Of these, pages enqueued; the rest had their outcome already or cannot be read. */
   readonly enqueued: number;
   readonly ignored: number;
+  /** Files that were not opened, because they are as they were when they were read. */
+  readonly unchanged: number;
   /** The feeder waits because enough jobs wait. */
   readonly waiting: boolean;
 }
@@ -84,9 +90,14 @@ interface Page {
 export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSignal): Promise<FeedProgress> {
   const { sources, concurrency, mostWaiting } = options;
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
-  const progress = { listed: 0, enqueued: 0, ignored: 0, waiting: false };
+  const progress = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
   const onIgnored = () => {
     progress.ignored++;
+  };
+  let noImages: FileState[] = [];
+  const onNoImage = ({ state }: Listed) => {
+    onIgnored();
+    if (state != null) noImages.push(state);
   };
   const feeding = { options, deps, progress, signal };
   const chunkSize = Math.min(CHUNK, mostWaiting);
@@ -95,16 +106,19 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   /** The next chunk is read while this one is enqueued. */
   const flush = async () => {
     const full = chunk;
+    const read = [...noImages, ...statesOf(full)];
     chunk = [];
+    noImages = [];
     await enqueuing;
-    enqueuing = enqueueChunk(full, feeding);
+    enqueuing = enqueueChunk(full, feeding).then(() => deps.marks?.note(read));
     // Its turn to be awaited comes later; until then a rejection is not unhandled.
     enqueuing.catch(() => {});
   };
   for (const source of sources) {
     if (progress.listed >= limit) break;
-    const list = source.list(onIgnored, signal);
-    for await (const page of pagesOf(digestAll(list, { ...deps, onIgnored, concurrency }, signal), options, deps)) {
+    const listed = passOver(source.list(onIgnored, signal), feeding);
+    const digested = digestAll(listed, { ...deps, onIgnored: onNoImage, concurrency }, signal);
+    for await (const page of pagesOf(digested, options, deps)) {
       progress.listed++;
       chunk.push(page);
       if (chunk.length >= chunkSize) await flush();
@@ -115,6 +129,23 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   await enqueuing;
   deps.onProgress(progress);
   return progress;
+}
+
+/** Leaves out the files that need not be opened. */
+function passOver(list: AsyncIterable<Listed>, { options, deps, progress, signal }: Feeding): AsyncIterable<Listed> {
+  const { marks, digestName } = deps;
+  if (marks === undefined) return list;
+  const onUnchanged = () => {
+    progress.unchanged++;
+  };
+  return passOverUnchanged(list, { marks, roots: options.roots, digestName, onUnchanged, now: Date.now }, signal);
+}
+
+/** The files of which these are the last pages, and which could be read. */
+function statesOf(pages: readonly Page[]): FileState[] {
+  return pages.flatMap(({ digested: { listed, pages: count, problem }, page }) =>
+    listed.state != null && problem === null && page === count - 1 ? [listed.state] : [],
+  );
 }
 
 async function* pagesOf(

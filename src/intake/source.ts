@@ -1,5 +1,6 @@
 import type { Failure, SourceFolder } from "../domain/batch.js";
 import type { ErrorCode } from "../domain/errors.js";
+import type { FileState } from "../domain/file-state.js";
 import { relativeInside } from "../domain/paths.js";
 
 /** One image as a source lists it, before anybody opened it. */
@@ -15,6 +16,8 @@ export interface Listed {
   readonly problem: Failure | null;
   /** Not known to be an image by its name: counts only if its first bytes say so. */
   readonly unsure: boolean;
+  /** How its folder knew it before it was opened, where that is of interest; null: it could not be looked at. */
+  readonly state?: FileState | null;
 }
 
 /** Where images come from: a folder, a file, a glob, a manifest. */

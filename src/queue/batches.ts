@@ -109,7 +109,7 @@ export interface Batches {
   /** Forgets its requests and what became of them, for a sink that starts from nothing; answers and calls stay. */
   reset(name: string): Promise<void>;
   /**
-   * Forgets batches that nobody has opened for a while, with all that is known of their requests and of what was written of
+   * Forgets batches that nobody has opened for a while and no schedule has, with all that is known of their requests and of what was written of
    * them; answers have a time of their own.
    * @returns their names
    */
@@ -190,7 +190,8 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
       for (const name of await redis.smembers(keys.batches())) {
         const [openedAt, sink] = await redis.hmget(keys.batch(name), "openedAtMs", "sink");
         const isLive = (await redis.exists(keys.lease(`batch:${name}`))) === 1;
-        if (isLive || nowMs - Number(openedAt ?? nowMs) <= olderThanMs) continue;
+        const isScheduled = (await redis.sismember(keys.schedules(), name)) === 1;
+        if (isLive || isScheduled || nowMs - Number(openedAt ?? nowMs) <= olderThanMs) continue;
         await unlinkMarks(redis, keys, name);
         if (sink != null) {
           const its = ["", ":cursors", ":superseded", ":dropped"].map((part) => keys.sink(sink) + part);

@@ -50,11 +50,17 @@ export class Keys {
     return `${this.prefix}:req:${batch}:${bucket.toString(36)}`;
   }
 
+  /** Hash: the marks of files whose path falls in one bucket, `0 ≤ bucket < MARK_BUCKETS`. */
+  files(batch: string, bucket: number): string {
+    return `${this.prefix}:file:${batch}:${bucket.toString(36)}`;
+  }
+
   /** Every hash of a batch's marks. */
   *marks(batch: string): Generator<string> {
     for (let bucket = 0; bucket < MARK_BUCKETS; bucket++) {
       yield `${this.prefix}:req:${batch}:${bucket.toString(36)}`;
       yield `${this.prefix}:img:${batch}:${bucket.toString(36)}`;
+      yield this.files(batch, bucket);
     }
   }
 
@@ -203,6 +209,21 @@ export class Keys {
   /** String: the name of the folder that images are staged in, below everybody's own. */
   staging(): string {
     return `${this.prefix}:staging`;
+  }
+
+  /** Set: names of all schedules. */
+  schedules(): string {
+    return `${this.prefix}:schedules`;
+  }
+
+  /** Hash: what a schedule says, encrypted, and what became of its runs. */
+  schedule(name: string): string {
+    return `${this.prefix}:schedule:${name}`;
+  }
+
+  /** String: when schedules were last looked at. */
+  schedulesSeen(): string {
+    return `${this.prefix}:schedules:seen`;
   }
 
   /** Set: folders that run and enqueue have named as sources. */

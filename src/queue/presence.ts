@@ -28,6 +28,8 @@ export interface Presence {
   readonly id: string;
   /** Takes what only one live process may have; false when another has it. Kept, and had again for the asking, until `close`. */
   acquire(what: string): Promise<boolean>;
+  /** Gives back what was acquired. */
+  release(what: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,10 @@ export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> 
       if (!(await tryLease(redis, lease, id)) && !(await takeFromDead(redis, release, lease, id))) return false;
       leases.add(lease);
       return true;
+    },
+    release: async (what) => {
+      const lease = keys.lease(what);
+      if (leases.delete(lease)) await release(lease, id);
     },
     close: async () => {
       clearInterval(timer);

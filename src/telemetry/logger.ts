@@ -80,6 +80,17 @@ export function logEvent(logger: Logger, event: CardbatchEvent): void {
     case "sink-failed":
       logger.error({ sink: event.sink, err: event.error }, `outcomes wait: ${event.error.hint}`);
       break;
+    case "schedule-ended": {
+      const { schedule, result, reason, opened, unchanged, calls } = event;
+      logger[result === "failed" ? "error" : "info"](
+        { schedule, reason, opened, unchanged, calls },
+        `schedule ${schedule}: ${result}`,
+      );
+      break;
+    }
+    case "schedule-refused":
+      logger.warn({ schedule: event.schedule }, "a due run was refused: the one before is still going on");
+      break;
     case "fault":
       logger.warn({ where: event.where, err: event.error }, "fault");
       break;

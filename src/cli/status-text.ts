@@ -86,9 +86,10 @@ function windowLines({ batch: { window }, opensAt }: BatchStatus, paint: Paint):
 }
 
 function paceLines(pace: PaceStatus, paint: Paint): string[] {
-  const { provider, account, limit, overridden, estimate, told, heldUntil, breaker, because, stopped } = pace;
+  const { provider, account, limit, overridden, estimate, rate, told, heldUntil, breaker, because, stopped } = pace;
   const allowed = limit === null || limit === "auto" ? "as many calls/s as it takes" : `${rounded(limit)} calls/s`;
-  const taken = estimate === null ? "" : `, about ${rounded(estimate)} since it refused some`;
+  const why = estimate === null ? "" : ", since it refused some";
+  const present = typeof limit === "number" && rate >= limit ? "" : `, ${rounded(rate)} at present${why}`;
   const by = overridden ? ", set by `cardbatch rate`" : "";
   const until = heldUntil === null ? "" : ` until ${heldUntil.toISOString()}`;
   const state = stopped
@@ -102,7 +103,7 @@ function paceLines(pace: PaceStatus, paint: Paint): string[] {
           : paint.yellow(`asked for a pause${until}`);
   const differ = new Set(told.map(({ perSecond }) => perSecond)).size > 1;
   return [
-    `  ${paint.bold(provider)} ${account}  ${allowed}${by}${taken}; ${state}`,
+    `  ${paint.bold(provider)} ${account}  ${allowed}${by}${present}; ${state}`,
     ...(differ ? told.map((its) => `    ${toldText(its)}`) : []),
   ];
 }

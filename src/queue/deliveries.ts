@@ -1,8 +1,8 @@
 import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
 
-/** A server that dies while it tells an outcome leaves it to others after this time; more than a try takes. @unit milliseconds */
-const CLAIMED_MS = 20_000;
+/** A server that dies while it tells an outcome leaves it to others after this time. @unit milliseconds */
+const CLAIMED_MS = 6000;
 
 /**
  * Takes deliveries that are due, for a while. KEYS: due. ARGV: prefix, how many, ms they are claimed for.
@@ -75,8 +75,10 @@ export interface DeliveryState {
 
 /** The outcomes that are to be told: a sorted set by when, so that storing one and having it told is one step. */
 export interface Deliveries {
-  /** Takes some that are due; whoever took them says within 20 s what became of them, or others take them. */
+  /** Takes some that are due, for a few seconds: whoever does not say by then that it still has them loses them to others. */
   claim(limit: number): Promise<Delivery[]>;
+  /** These are still being told. */
+  keep(ids: readonly string[]): Promise<void>;
   done(id: string): Promise<void>;
   later(id: string, delayMs: number, reason: string): Promise<void>;
   /** Gives it up until somebody has it replayed. */
@@ -114,6 +116,11 @@ export function createDeliveries(redis: Redis, keys: Keys): Deliveries {
         sinceMs: Number(since),
         outcome,
       }));
+    },
+    keep: async (ids) => {
+      const untilMs = Date.now() + CLAIMED_MS;
+      const kept = ids.flatMap((id) => [untilMs, id]);
+      if (kept.length > 0) await redis.zadd(keys.deliveriesDue(), "XX", ...kept);
     },
     done: async (id) => {
       await redis.zrem(keys.deliveriesDue(), id);

@@ -10,6 +10,8 @@ import type { ServingParts } from "./parts.js";
 /** Outcomes told at a time. */
 const AT_A_TIME = 64;
 const LOOK_MS = 200;
+/** How often it is said that they are still being told. */
+const KEEP_MS = 2000;
 const FAULT_MS = 2000;
 /** What receivers know a message by. */
 export const WEBHOOK_TYPE = "request.finished";
@@ -20,7 +22,7 @@ export function tellOutcomes(parts: ServingParts): Going {
   const client = createWebhookClient({ policy });
   const closing = new AbortController();
   const hurry = new AbortController();
-  const underWay = new Set<Promise<void>>();
+  const underWay = new Map<string, Promise<void>>();
 
   const tell = async (delivery: Delivery) => {
     const startedAt = performance.now();
@@ -36,8 +38,8 @@ export function tellOutcomes(parts: ServingParts): Going {
   const start = (delivery: Delivery) => {
     const telling = tell(delivery)
       .catch((error: unknown) => app.emit({ type: "fault", where: "webhook", error }))
-      .finally(() => underWay.delete(telling));
-    underWay.add(telling);
+      .finally(() => underWay.delete(delivery.id));
+    underWay.set(delivery.id, telling);
   };
   const run = async () => {
     while (!closing.signal.aborted) {
@@ -46,7 +48,9 @@ export function tellOutcomes(parts: ServingParts): Going {
         const claimed = free === 0 ? [] : await deliveries.claim(free);
         for (const delivery of claimed) start(delivery);
         if (claimed.length > 0 && underWay.size < AT_A_TIME) continue;
-        await Promise.race([sleep(LOOK_MS, undefined, { signal: closing.signal }), ...underWay]).catch(() => {});
+        await Promise.race([sleep(LOOK_MS, undefined, { signal: closing.signal }), ...underWay.values()]).catch(
+          () => {},
+        );
       } catch (error) {
         app.emit({ type: "fault", where: "webhooks", error });
         await sleep(FAULT_MS, undefined, { signal: closing.signal }).catch(() => {});
@@ -54,12 +58,14 @@ export function tellOutcomes(parts: ServingParts): Going {
     }
   };
   const running = run();
+  const keeping = setInterval(() => void deliveries.keep([...underWay.keys()]).catch(() => {}), KEEP_MS);
   return {
     close: async () => {
       closing.abort();
       hurry.abort();
+      clearInterval(keeping);
       await running;
-      await Promise.all(underWay);
+      await Promise.all(underWay.values());
       client.close();
     },
   };

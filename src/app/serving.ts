@@ -32,6 +32,7 @@ export async function startServing(app: App, { host, port, limits, ...options }:
   // Only who serves pays for loading the framework.
   const { closeServer, createServer, DEFAULT_LIMITS, listen } = await import("../http/serve/server.js");
   const { addOpsRoutes } = await import("../http/serve/ops-routes.js");
+  const { addDocsRoutes } = await import("../http/serve/docs-routes.js");
   const { addApi } = await import("../http/serve/api.js");
   const { addOcr } = await import("./ocr.js");
 
@@ -43,6 +44,7 @@ export async function startServing(app: App, { host, port, limits, ...options }:
     onServed: (route, status, durationMs) => app.emit({ type: "served", route, status, durationMs }),
   });
   addOpsRoutes(server, { troubles: () => findTroubles(parts), metrics: createMetricsText(app) });
+  addDocsRoutes(server, app.surroundings.version);
   await addApi(server, { parts, admission: createAdmission(parts, stopping.signal), stopping: stopping.signal });
   await addOcr(server, app);
   const url = await listen(server, host, port);

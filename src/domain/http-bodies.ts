@@ -3,7 +3,7 @@ import { PROVIDER_NAMES } from "./answer.js";
 import { MAX_REF_LENGTH, nameSchema, PRIORITIES, refSchema } from "./payload.js";
 import { PROBLEMS, type ProblemCode } from "./problem.js";
 import { OUTCOMES } from "./reading.js";
-import { STAGED_ROOT } from "./received.js";
+import { STAGED_ROOT, WEBHOOK_TYPE } from "./received.js";
 import { recordSchema } from "./record.js";
 
 /** What callers send and get, as it is checked and as `/openapi.json` tells it. */
@@ -164,6 +164,10 @@ export const deliveryViewSchema = z.object({
   reason: z.string().nullable(),
 });
 
+export const deliveriesViewSchema = z.object({ deliveries: z.array(deliveryViewSchema) });
+export const replayedViewSchema = z.object({ replayed: z.number().int() });
+export const readinessViewSchema = z.object({ status: z.enum(["ready", "not-ready"]), troubles: z.array(z.string()) });
+
 export const problemSchema = z.object({
   type: z.literal("about:blank"),
   title: z.string(),
@@ -174,7 +178,7 @@ export const problemSchema = z.object({
 });
 
 export const webhookBodySchema = z.object({
-  type: z.literal("request.finished"),
+  type: z.literal(WEBHOOK_TYPE),
   timestamp: z.iso.datetime(),
   data: recordSchema,
 });

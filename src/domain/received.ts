@@ -6,6 +6,8 @@ import { recordSchema } from "./record.js";
 export const STAGED_ROOT = "staged";
 /** Where the outcomes of requests received over HTTP go, unless their key has a destination of its own. */
 export const API_DESTINATION = "api";
+/** What receivers of webhooks know an outcome by. */
+export const WEBHOOK_TYPE = "request.finished";
 
 /** A request that was received over HTTP, before its outcome. */
 export const receivedSchema = z.object({

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WEBHOOK_FIELD, WEBHOOK_SECRET_FIELD } from "../../domain/card-vault.js";
+import { WEBHOOK_TYPE } from "../../domain/received.js";
 import type { Delivery } from "../../queue/deliveries.js";
 import { nextTry } from "../../webhooks/next-try.js";
 import { createWebhookClient, type PostResult } from "../../webhooks/post.js";
@@ -13,8 +14,6 @@ const LOOK_MS = 200;
 /** How often it is said that they are still being told. */
 const KEEP_MS = 2000;
 const FAULT_MS = 2000;
-/** What receivers know a message by. */
-export const WEBHOOK_TYPE = "request.finished";
 
 /** Tells outcomes to whoever asked to be told, until each was taken or is given up. */
 export function tellOutcomes(parts: ServingParts): Going {

@@ -27,7 +27,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
 
 /** How often connections are held against their time limits. */
 const CHECK_MS = 500;
-const MAX_HEADER_BYTES = 16 * 1024;
+/** IAM tokens of OCR callers are this long. */
+const MAX_HEADER_BYTES = 64 * 1024;
 /** How long requests under way may take to end once the server is to close. */
 const CLOSE_MS = 10_000;
 

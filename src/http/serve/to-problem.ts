@@ -25,6 +25,9 @@ export function toProblem(error: unknown): Problem | null {
   if (error instanceof Problem) return error;
   if (error instanceof ImageError)
     return new Problem("image-refused", `${error.code}: ${error.message}: ${error.hint}`);
+  if (error instanceof CardbatchError && error.details.system === "ENOSPC") {
+    return new Problem("storage-full", "the disk that holds the staging folder is full", { retryAfterS: 60 });
+  }
   if (error instanceof CardbatchError && error.code === "storage-unavailable") {
     return new Problem("unavailable", `${error.message}: ${error.hint}`, { retryAfterS: 10 });
   }

@@ -39,9 +39,9 @@ describe("a connection is closed with an answer", () => {
       "a header without end",
       431,
       "headers-too-large",
-      `GET /healthz HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`,
+      `GET /healthz HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(70_000)}\r\n\r\n`,
     ],
-    ["an address without end", 431, "headers-too-large", `GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+    ["an address without end", 431, "headers-too-large", `GET /${"x".repeat(70_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
     ["two lengths", 400, "malformed-http", `${LINE}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`],
     [
       "a length and chunks",

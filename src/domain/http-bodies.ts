@@ -4,7 +4,7 @@ import { MAX_REF_LENGTH, nameSchema, PRIORITIES, refSchema } from "./payload.js"
 import { PROBLEMS, type ProblemCode } from "./problem.js";
 import { OUTCOMES } from "./reading.js";
 import { STAGED_ROOT, WEBHOOK_TYPE } from "./received.js";
-import { recordSchema } from "./record.js";
+import { cardSchema, recordSchema } from "./record.js";
 
 /** What callers send and get, as it is checked and as `/openapi.json` tells it. */
 
@@ -132,6 +132,15 @@ export const requestViewSchema = z.object({
   outcome: recordSchema.nullable(),
 });
 export type RequestView = z.infer<typeof requestViewSchema>;
+
+const revealedNumber = cardSchema.shape.number.unwrap().extend({ value: z.string().optional() });
+
+/** An outcome with its numbers in the clear. */
+export const revealedSchema = recordSchema.extend({
+  image: recordSchema.shape.image.extend({ sourceValue: z.string().optional() }),
+  cards: z.array(cardSchema.extend({ number: revealedNumber.nullable() })),
+});
+export type RevealedOutcome = z.infer<typeof revealedSchema>;
 
 export const imageViewSchema = z.object({ batch: z.string(), requests: z.array(requestViewSchema) });
 

@@ -17,7 +17,7 @@ const point = z.object({ x: z.number(), y: z.number() });
 const quad = z.tuple([point, point, point, point]).readonly();
 const month = z.string().regex(/^\d{4}-\d{2}$/);
 
-const cardSchema = z.object({
+export const cardSchema = z.object({
   number: z
     .object({
       masked: z.string(),

@@ -86,7 +86,9 @@ describe("the package in an empty project", () => {
     const tsc = join(PROJECT, "node_modules/typescript/bin/tsc");
     const compiling = run(process.execPath, [tsc, ...types, ...modules, ...strict, "service.ts"], { cwd: folder });
     expect(await compiling.catch(({ stdout }) => ({ stdout }))).toMatchObject({ stdout: "" });
-    expect(await runModule("main.mjs", 'import "./service.js";')).toBe("accepted 1\nrefused payload-invalid\n");
+    expect(await runModule("main.mjs", 'import "./service.js";')).toBe(
+      "http-unavailable function\naccepted 1\nrefused payload-invalid\n",
+    );
   });
 
   test("ships the JSON Schemas", async (context) => {
@@ -104,7 +106,11 @@ describe("the package in an empty project", () => {
 
 /** Enqueues, and takes an outcome that it put there itself: no worker is about. */
 const SERVICE = `
-import { CardbatchClientError, consumeResults, createProducer, type OutcomeRecord } from "cardbatch";
+import { CardbatchClient, CardbatchClientError, consumeResults, createProducer, type OutcomeRecord, verifyWebhook } from "cardbatch";
+
+const client = new CardbatchClient({ baseUrl: "http://127.0.0.1:1", apiKey: "cbk_a.b", retries: 0 });
+const unreachable: unknown = await client.request("r_1").catch((error: unknown) => error);
+if (unreachable instanceof CardbatchClientError) console.log(unreachable.code, typeof verifyWebhook);
 
 const redisUrl: string = process.env.REDIS_URL ?? "";
 const prefix: string = process.env.PREFIX ?? "";

@@ -13,6 +13,8 @@ import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { describeWindow } from "./progress.js";
+import { createRunLog, type RunLog } from "./report/run-log.js";
+import { writeReport } from "./report/write-report.js";
 import { finish, tellBehind } from "./run.js";
 import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
 import { summaryText } from "./summary-text.js";
@@ -72,13 +74,16 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
     mayStartOver: false,
   });
   terminal.message(`writing outcomes of batch ${name} to ${writing.folder}`);
-  const ending = await watchBatch(app, batch, writing, context);
+  const log = createRunLog();
+  const ending = await watchBatch(app, batch, { writing, log }, context);
   await writing.close();
   const counts = await app.batches.counts(name);
   const feed = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
   const seconds = (performance.now() - startedAt) / 1000;
   const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds, behind: writing.behind() };
   const { summary, accuracy } = await finish(app, result, options);
+  const { version } = context.surroundings;
+  await writeReport(writing.folder, { summary, accuracy, story: log.story(), ending: ending.kind, version });
   if (options.json === true) terminal.data(JSON.stringify({ ...summary, accuracy }));
   else {
     const shown = {
@@ -111,13 +116,24 @@ async function waitForBatch(app: App, name: string, { terminal, stop }: Context)
   return null;
 }
 
+interface Drained {
+  readonly writing: Writing;
+  readonly log: RunLog;
+}
+
 type DrainEnding = { readonly kind: "complete" | "interrupted" | "cancelled" | "budget-spent" };
 
-async function watchBatch(app: App, batch: Batch, writing: Writing, { terminal, stop }: Context): Promise<DrainEnding> {
+async function watchBatch(
+  app: App,
+  batch: Batch,
+  { writing, log }: Drained,
+  { terminal, stop }: Context,
+): Promise<DrainEnding> {
   const isBudgetSpent = watchBudget(app, batch.destination, batch.providers);
   let toldAtMs = performance.now();
   while (!stop.soft.aborted) {
     const counts = await app.batches.counts(batch.name);
+    log.show({ counts, allowedRate: null });
     if (counts.fed && counts.pending <= 0 && counts.stale <= 0) return { kind: "complete" };
     if (counts.halt === "cancelled" && (await isQuiet(app, batch))) return { kind: "cancelled" };
     if (await isBudgetSpent(counts)) return { kind: "budget-spent" };

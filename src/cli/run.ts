@@ -19,6 +19,8 @@ import { tellDryRun } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { createProgress } from "./progress.js";
+import { createRunLog } from "./report/run-log.js";
+import { writeReport } from "./report/write-report.js";
 import {
   addRunOptions,
   applyRunOptions,
@@ -55,7 +57,9 @@ export async function run(names: readonly string[], options: RunOptions, context
     await startMetricsServer(app.config, createMetricsText(app), app.defer, context.terminal.message);
     announce(app, name, providers, context);
     const progress = createProgress(context.terminal);
+    const log = createRunLog();
     app.onEvent(progress.observe);
+    app.onEvent(log.observe);
     const result = await runBatch(
       app,
       {
@@ -70,12 +74,17 @@ export async function run(names: readonly string[], options: RunOptions, context
         refresh: options.refresh === true,
         patienceMs: options.patience,
         terms,
-        onProgress: progress.show,
+        onProgress: (now) => {
+          progress.show(now);
+          log.show(now);
+        },
       },
       context.stop,
     );
     progress.done();
     const report = await finish(app, result, options);
+    const { version } = context.surroundings;
+    await writeReport(result.folder, { ...report, story: log.story(), ending: result.ending.kind, version });
     print(result, report, names, options, context);
     if (report.mismatch !== null) {
       context.terminal.message(`cardbatch: ${report.mismatch}; run the batch into a new --out to have it written anew`);

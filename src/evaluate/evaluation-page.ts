@@ -1,28 +1,25 @@
 /** The evaluation as one HTML page that loads nothing: tables, two plots, and the worst pages with masked numbers. */
+
+import { escaped, minute, page, percent, table } from "../pages/html.js";
 import type { Score } from "../results/accuracy.js";
 import type { Evaluation } from "./evaluation.js";
 import { FIELD_NAMES } from "./fields.js";
 import { wilson } from "./wilson.js";
 
 const STYLE = `
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; background: #fff }
-table { border-collapse: collapse; margin: 0 0 1.5rem } td, th { padding: .2rem .8rem .2rem 0; text-align: left }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } tr { border-bottom: 1px solid #ddd }
-.plots { display: flex; gap: 2rem; flex-wrap: wrap } figure { margin: 0 } figcaption { color: #555 }
-text { font: 11px system-ui, sans-serif; fill: #555 }`;
+.plots { display: flex; gap: 2rem; flex-wrap: wrap }`;
 
 /** @param about what was evaluated: provider and source, in a line; @param madeAt goes into the page's head */
 export function evaluationPage(evaluation: Evaluation, about: string, madeAt: Date): string {
   const { accuracy } = evaluation;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>cardbatch evaluation</title><style>${STYLE}</style></head><body>
-<h1>${accuracy.pages} labelled pages</h1>
-<p>${escaped(about)}, ${madeAt.toISOString().slice(0, 16).replace("T", " ")} UTC</p>
+  return page(
+    { title: "cardbatch evaluation", style: STYLE },
+    `<h1>${accuracy.pages} labelled pages</h1>
+<p class="muted">${escaped(about)}, ${minute(madeAt)}</p>
 ${scoresTable(evaluation)}${fieldsTable(evaluation)}
 <div class="plots">${reliabilityPlot(evaluation)}${coveragePlot(evaluation)}</div>
-${coverageTable(evaluation)}${strataTables(evaluation)}${worstTable(evaluation)}
-</body></html>
-`;
+${coverageTable(evaluation)}${strataTables(evaluation)}${worstTable(evaluation)}`,
+  );
 }
 
 function scoresTable({ accuracy, calibrationError, latencyMs }: Evaluation): string {
@@ -98,8 +95,8 @@ function coverageTable({ coverage, accuracy }: Evaluation): string {
 
 function worstTable({ worst }: Evaluation): string {
   if (worst.length === 0) return "<p>No number is wrong.</p>";
-  const rows = worst.map(({ source, page, confidence, outcome, read }) => [
-    page === 0 ? source : `${source}, page ${page}`,
+  const rows = worst.map(({ source, page: at, confidence, outcome, read }) => [
+    at === 0 ? source : `${source}, page ${at}`,
     read ?? "nothing",
     confidence.toFixed(4),
     outcome,
@@ -110,13 +107,6 @@ function worstTable({ worst }: Evaluation): string {
 function shareCells({ right, labelled }: Score): string[] {
   const [low, high] = wilson(right, labelled);
   return [`${right}`, `${labelled}`, percent(right / Math.max(labelled, 1)), `${percent(low)} – ${percent(high)}`];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, values: readonly string[]) =>
-    values.map((value, i) => `<${tag}${i === 0 ? "" : ' class="n"'}>${escaped(value)}</${tag}>`).join("");
-  const body = rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n");
-  return `<table><tr>${cells("th", head)}</tr>\n${body}</table>\n`;
 }
 
 const SIDE = 260;
@@ -130,10 +120,10 @@ function reliabilityPlot({ reliability }: Evaluation): string {
       const tall = (SIDE * right) / pages;
       const [low, high] = wilson(right, pages);
       const middle = EDGE + (SIDE * (from + to)) / 2;
-      return `<rect x="${EDGE + SIDE * from + 2}" y="${SIDE - tall}" width="${SIDE / 10 - 4}" height="${tall}" fill="#7aa6d8"><title>${right} of ${pages}</title></rect>
-<line x1="${middle}" x2="${middle}" y1="${SIDE - SIDE * low}" y2="${SIDE - SIDE * high}" stroke="#234"/>`;
+      return `<rect x="${EDGE + SIDE * from + 2}" y="${SIDE - tall}" width="${SIDE / 10 - 4}" height="${tall}" fill="var(--one)"><title>${right} of ${pages}</title></rect>
+<line x1="${middle}" x2="${middle}" y1="${SIDE - SIDE * low}" y2="${SIDE - SIDE * high}" stroke="var(--ink)"/>`;
     });
-  const diagonal = `<line x1="${EDGE}" y1="${SIDE}" x2="${EDGE + SIDE}" y2="0" stroke="#999" stroke-dasharray="4"/>`;
+  const diagonal = `<line x1="${EDGE}" y1="${SIDE}" x2="${EDGE + SIDE}" y2="0" stroke="var(--muted)" stroke-dasharray="4"/>`;
   return figure(bars.join("\n") + diagonal, "Share right by confidence", ["0", "0.5", "1"], ["0 %", "50 %", "100 %"]);
 }
 
@@ -144,8 +134,10 @@ function coveragePlot({ coverage, accuracy }: Evaluation): string {
     .map(({ accepted, wrong }) => [accepted / accuracy.pages, wrong / accepted] as const);
   const most = Math.max(0.001, ...points.map(([, wrong]) => wrong));
   const place = points.map(([x, y]) => `${EDGE + SIDE * x},${SIDE - (SIDE * y) / most}`);
-  const marks = place.map((at) => `<circle cx="${at.split(",")[0]}" cy="${at.split(",")[1]}" r="3" fill="#b43"/>`);
-  const line = `<polyline points="${place.join(" ")}" fill="none" stroke="#b43"/>`;
+  const marks = place.map(
+    (at) => `<circle cx="${at.split(",")[0]}" cy="${at.split(",")[1]}" r="3" fill="var(--two)"/>`,
+  );
+  const line = `<polyline points="${place.join(" ")}" fill="none" stroke="var(--two)"/>`;
   return figure(
     line + marks.join(""),
     "Wrong accepts by coverage",
@@ -161,23 +153,6 @@ function figure(inside: string, caption: string, x: readonly string[], y: readon
   const up = y.map(
     (text, i) => `<text x="${EDGE - 4}" y="${SIDE - (SIDE * i) / 2 + 4}" text-anchor="end">${text}</text>`,
   );
-  const axes = `<polyline points="${EDGE},0 ${EDGE},${SIDE} ${EDGE + SIDE},${SIDE}" fill="none" stroke="#999"/>`;
-  return `<figure><svg width="${SIDE + EDGE + 24}" height="${SIDE + 28}" viewBox="0 -8 ${SIDE + EDGE + 24} ${SIDE + 28}">${axes}${inside}${along.join("")}${up.join("")}</svg><figcaption>${caption}</figcaption></figure>`;
-}
-
-function percent(value: number): string {
-  const digits = value > 0 && value < 0.01 ? 2 : 1;
-  return `${(100 * value).toFixed(digits)} %`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);
+  const axes = `<polyline points="${EDGE},0 ${EDGE},${SIDE} ${EDGE + SIDE},${SIDE}" fill="none" stroke="var(--muted)"/>`;
+  return `<figure><svg role="img" aria-label="${caption}" width="${SIDE + EDGE + 24}" height="${SIDE + 28}" viewBox="0 -8 ${SIDE + EDGE + 24} ${SIDE + 28}">${axes}${inside}${along.join("")}${up.join("")}</svg><figcaption>${caption}</figcaption></figure>`;
 }

@@ -6,7 +6,7 @@ const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 export function drawPng(seed: number, side = 16): Buffer {
   const pixels = Buffer.alloc((side + 1) * side);
   for (let i = 0, state = seed + 1; i < pixels.length; i++) {
-    state = (state * 1103515245 + 12345) % 2147483648;
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
     pixels[i] = i % (side + 1) === 0 ? 0 : (state >> 16) & 0xff;
   }
   const header = Buffer.alloc(13);

@@ -33,7 +33,7 @@ beforeAll(async () => {
   await drawArchive(place.path("archive"), WAYS.length * IMAGES);
   await place.run(["keys", "init"]);
   emulator = await startEmulator(place, ["--answer", "fixed", "--latency", String(LATENCY_MS)]);
-  receiver = await startWebhookReceiver((count) => count % 10 === 3);
+  receiver = await startWebhookReceiver((count) => (count % 10 === 3 ? 500 : null));
 });
 afterAll(async () => {
   await receiver.close();

@@ -20,9 +20,11 @@ export interface WebhookReceiver {
 
 /**
  * A receiver of Standard Webhooks, checked by hand and not by our own code.
- * @param refuse says which message, counted from 0, is answered 500
+ * @param refuse the status that a message, counted from 0, is answered with; null: it is taken
  */
-export async function startWebhookReceiver(refuse: (count: number) => boolean = () => false): Promise<WebhookReceiver> {
+export async function startWebhookReceiver(
+  refuse: (count: number) => number | null = () => null,
+): Promise<WebhookReceiver> {
   const taken: WebhookReceiver["taken"] = new Map();
   let secret = "";
   let forged = 0;
@@ -40,7 +42,8 @@ export async function startWebhookReceiver(refuse: (count: number) => boolean = 
       header("webhook-signature"),
     );
     if (!isGenuine) forged++;
-    if (refuse(count++)) return void response.writeHead(500).end();
+    const status = refuse(count++);
+    if (status !== null) return void response.writeHead(status).end();
     const { data } = JSON.parse(body) as { data: OutcomeRecord };
     const ref = data.ref ?? data.request;
     const before = taken.get(ref) ?? { ids: new Set<string>(), record: data, times: 0 };

@@ -35,8 +35,9 @@ const RECOVERED_MS = IS_LONG ? 10_000 : 30_000;
 
 const MOST_TAKEN_FOR_DEAD = IS_LONG ? 3 : 2;
 
-/** Only what must be decoded is; those pictures are sent as they are. */
-const PLACES = FAILPOINTS.filter((place) => place !== "decoding");
+/** Pictures here are sent as they are, and no sink follows the files: nobody gets there. */
+const NEVER_REACHED: readonly Failpoint[] = ["decoding", "followed"];
+const PLACES = FAILPOINTS.filter((place) => !NEVER_REACHED.includes(place));
 
 let place: Place;
 let emulator: RunningEmulator;

@@ -20,6 +20,7 @@ const STAGES = [
   "webhooks",
   "schedule",
   "postgres",
+  "s3",
   "telemetry",
   "config",
   "bootstrap",
@@ -40,6 +41,7 @@ const RESERVED = [
   // The engine reads no setting there: it switches a native library's telemetry off.
   { pattern: /process\.env\b/, what: "process.env", allowed: ["config/", "engine/runtime.ts"] },
   { pattern: /\breveal(Raw)?Pan\b/, what: "revealPan", allowed: ["vault/", "domain/pan.ts"] },
+  { pattern: /from "aws4fetch"/, what: "aws4fetch", allowed: ["s3/"] },
   { pattern: /from "pg"/, what: "pg", allowed: ["postgres/"] },
   { pattern: /from "jose"/, what: "jose", allowed: ["vault/"] },
   { pattern: /from "croner"/, what: "croner", allowed: ["schedule/"] },

@@ -65,7 +65,7 @@ export async function startWriting(
     throw new UsageError(`destination ${destination ?? "card-results"}: another process writes its outcomes`);
   }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
-  const sinks = createSinks(app.config.sinks);
+  const sinks = createSinks(app, sinkId);
   const { log, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
   if (batch !== null) {
     await app.batches.setSink(batch.name, sinkId);

@@ -164,6 +164,22 @@ export const configSchema = z.strictObject({
   ),
   httpsProxy: secret("HTTPS_PROXY", "proxy for calls to vendors; its address may hold a password"),
   noProxy: setting("NO_PROXY", text.optional(), "hosts reached without the proxy"),
+  s3: z.strictObject({
+    endpoint: setting(
+      "CARDBATCH_S3_ENDPOINT",
+      text.optional(),
+      "of s3://, such as obs.cn-north-4.myhuaweicloud.com or http://127.0.0.1:9000",
+    ),
+    region: setting("CARDBATCH_S3_REGION", text.default("us-east-1"), "its region, such as cn-north-4"),
+    accessKey: secret("CARDBATCH_S3_ACCESS_KEY", "AK"),
+    secretKey: secret("CARDBATCH_S3_SECRET_KEY", "SK"),
+    securityToken: secret("CARDBATCH_S3_SECURITY_TOKEN", "of temporary keys"),
+    addressing: setting(
+      "CARDBATCH_S3_ADDRESSING",
+      z.enum(["host", "path"]).default("host"),
+      "host: the bucket is part of the host's name (OBS); path: it begins the path (MinIO)",
+    ),
+  }),
   huawei: z.strictObject({
     ...providerSettings("HUAWEI"),
     endpoint: setting("CARDBATCH_HUAWEI_ENDPOINT", text.optional(), "such as ocr.cn-north-4.myhuaweicloud.com"),

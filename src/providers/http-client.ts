@@ -16,7 +16,7 @@ export interface HttpRequest {
   /** Who is called, for messages. */
   readonly peer: string;
   readonly endpoint: Endpoint;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   /** Goes behind the endpoint's base path. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -8,7 +8,7 @@ export interface ExchangeRequest {
   readonly peer: string;
   readonly origin: string;
   readonly host: string;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | null;

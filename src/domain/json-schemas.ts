@@ -1,10 +1,26 @@
 import { z } from "zod";
+import {
+  batchBodySchema,
+  batchViewSchema,
+  imageBodySchema,
+  outcomesViewSchema,
+  problemSchema,
+  requestViewSchema,
+  webhookBodySchema,
+} from "./http-bodies.js";
 import { imageJobSchema } from "./payload.js";
 import { recordSchema } from "./record.js";
 
 /** What other programs exchange with cardbatch, by the name of its file under `schemas/v1/`. */
 const PAYLOADS = {
   "image-job": [imageJobSchema, "A job named `image` on the BullMQ queue card-images"],
+  "image-body": [imageBodySchema, "POST /v1/images as JSON"],
+  "batch-body": [batchBodySchema, "POST /v1/batches"],
+  request: [requestViewSchema, "GET /v1/requests/{request}, and each of those that POST /v1/images answers with"],
+  batch: [batchViewSchema, "GET /v1/batches/{batch}"],
+  outcomes: [outcomesViewSchema, "GET /v1/batches/{batch}/outcomes"],
+  webhook: [webhookBodySchema, "What a webhook tells"],
+  problem: [problemSchema, "Every answer of the API that is not 2xx"],
   outcome: [recordSchema, "An outcome: a message on card-results and card-failures, and a line of the files of a run"],
 } as const satisfies Record<string, readonly [z.ZodType, string]>;
 

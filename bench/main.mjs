@@ -9,6 +9,7 @@ import { intakeRow } from "./rows/intake.mjs";
 import { interactiveRow } from "./rows/interactive.mjs";
 import { killRow } from "./rows/kill.mjs";
 import { memoryRow } from "./rows/memory.mjs";
+import { ocrRow } from "./rows/ocr.mjs";
 import { paceRow, strictPaceRow } from "./rows/pace.mjs";
 import { resizeRow } from "./rows/resize.mjs";
 import { cpuRow, runRow } from "./rows/run.mjs";
@@ -27,6 +28,7 @@ const ROWS = [
   killRow,
   interactiveRow,
   autoRateRow,
+  ocrRow,
   engineRow,
   enginePhotoRow,
   engineMemoryRow,
@@ -35,6 +37,7 @@ const ROWS = [
 /** How much is measured. Ratios hold from `quick` on, single figures of it may be off by a few per cent. */
 const SCALES = {
   quick: {
+    ocrRequests: 100,
     rounds: 1,
     images: 1200,
     fewImages: 400,
@@ -49,6 +52,7 @@ const SCALES = {
     auto: { learnMs: 30_000, measureMs: 10_000, lowMs: 30_000 },
   },
   full: {
+    ocrRequests: 1000,
     rounds: 3,
     images: 4000,
     fewImages: 1000,
@@ -63,6 +67,7 @@ const SCALES = {
     auto: { learnMs: 60_000, measureMs: 30_000, lowMs: 45_000 },
   },
   long: {
+    ocrRequests: 1000,
     rounds: 5,
     images: 8000,
     fewImages: 1000,

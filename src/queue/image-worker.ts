@@ -19,7 +19,9 @@ import { createWatchedWorker, LOCK_MS } from "./watched-worker.js";
 
 /** A payload of a version that is not known here waits for a worker that knows it. */
 const UNKNOWN_VERSION_MS = 10 * 60_000;
+/** A job whose destination is full is looked at again after this, twice as long each time, so that many who wait cost little. */
 const DESTINATION_FULL_MS = 1000;
+const LONGEST_FULL_MS = 30_000;
 /** A batch that is paused or outside its window is looked at again after this at the latest, whatever the clocks do. */
 const LONGEST_CLOSED_MS = 10 * 60_000;
 const FAULT_MS = 1000;
@@ -126,7 +128,9 @@ export function createImageWorker(
     const closedMs = opensAt(batch.window, Date.now()) - Date.now();
     if (closedMs > 0) return later(job, token, Math.min(closedMs, LONGEST_CLOSED_MS));
     const { destination = null } = parsed.data;
-    if (await deps.isFull(destination ?? batch.destination)) return later(job, token, DESTINATION_FULL_MS);
+    if (await deps.isFull(destination ?? batch.destination)) {
+      return later(job, token, Math.min(DESTINATION_FULL_MS * 2 ** (job.attemptsStarted - 1), LONGEST_FULL_MS));
+    }
 
     const state = attemptSchema.safeParse(job.data.state).data ?? FIRST_ATTEMPT;
     const result = await deps.recognize(parsed.data, batch, state, signals);

@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await place.close();
   await server.close();
-});
+}, 3600_000);
 
 /** What was measured when so many pages had their outcome. */
 interface Sample {

@@ -11,6 +11,7 @@ import { killRow } from "./rows/kill.mjs";
 import { memoryRow } from "./rows/memory.mjs";
 import { ocrRow } from "./rows/ocr.mjs";
 import { paceRow, strictPaceRow } from "./rows/pace.mjs";
+import { postRow } from "./rows/post.mjs";
 import { resizeRow } from "./rows/resize.mjs";
 import { cpuRow, runRow } from "./rows/run.mjs";
 import { waitingJobRow } from "./rows/waiting-job.mjs";
@@ -27,6 +28,7 @@ const ROWS = [
   memoryRow,
   killRow,
   interactiveRow,
+  postRow,
   autoRateRow,
   ocrRow,
   engineRow,
@@ -45,6 +47,7 @@ const SCALES = {
     waitingJobs: 1000,
     paceSeconds: 10,
     kills: 1,
+    posts: 300,
     busyImages: 3000,
     memoryImages: [1000, 5000],
     reads: 1,
@@ -60,6 +63,7 @@ const SCALES = {
     waitingJobs: 10_000,
     paceSeconds: 60,
     kills: 3,
+    posts: 1000,
     busyImages: 20_000,
     memoryImages: [10_000, 50_000],
     reads: 3,
@@ -75,6 +79,7 @@ const SCALES = {
     waitingJobs: 10_000,
     paceSeconds: 60,
     kills: 10,
+    posts: 3000,
     busyImages: 100_000,
     memoryImages: [10_000, 1_000_000],
     reads: 10,

@@ -7,6 +7,8 @@ import type { ImageKey } from "../domain/image.js";
 
 /** So much of an image is seen before it is decided whether it is taken at all. @unit bytes */
 const HEAD_BYTES = 64;
+/** So much is written at a time. @unit bytes */
+const WRITE_BYTES = 256 * 1024;
 const OWNER_ONLY_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;
 const PART = ".part";
@@ -60,7 +62,8 @@ export interface Staging {
 export async function openStaging(folder: string, deps: StagingDeps): Promise<Staging> {
   await inStorage(() => mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER }));
   const newName = () => inLetters((deps.randomBytes ?? randomBytes)(16));
-  const staging: Staging = {
+  const syncNames = together(() => syncFolder(folder));
+  return {
     folder,
     stage: async (chunks, options) => {
       const name = newName();
@@ -68,7 +71,7 @@ export async function openStaging(folder: string, deps: StagingDeps): Promise<St
       try {
         const written = await writePart(part, chunks, deps.seal(name), options);
         await inStorage(() => rename(part, join(folder, name)));
-        await inStorage(() => syncFolder(folder));
+        await inStorage(syncNames);
         return { name, ...written };
       } catch (error) {
         await rm(part, { force: true }).catch(() => {});
@@ -93,7 +96,6 @@ export async function openStaging(folder: string, deps: StagingDeps): Promise<St
       });
     },
   };
-  return staging;
 }
 
 async function writePart(
@@ -107,8 +109,15 @@ async function writePart(
   let head = Buffer.alloc(0);
   let bytes = 0;
   let isAccepted = false;
+  let waiting: Buffer[] = [cipher.header];
+  let waitingBytes = 0;
+  const write = async () => {
+    const all = Buffer.concat(waiting);
+    waiting = [];
+    waitingBytes = 0;
+    await inStorage(() => file.writeFile(all));
+  };
   try {
-    await inStorage(() => file.writeFile(cipher.header));
     for await (const chunk of chunks) {
       signal?.throwIfAborted();
       bytes += chunk.length;
@@ -119,17 +128,37 @@ async function writePart(
         isAccepted = true;
       }
       digest.update(chunk);
-      const sealed = cipher.update(chunk);
-      await inStorage(() => file.writeFile(sealed));
+      waiting.push(cipher.update(chunk));
+      waitingBytes += chunk.length;
+      if (waitingBytes >= WRITE_BYTES) await write();
     }
     if (bytes === 0) throw new ImageError("image-empty", "the image has no bytes");
     if (!isAccepted) accept(head);
-    await inStorage(() => file.writeFile(cipher.final()));
+    waiting.push(cipher.final());
+    await write();
     await inStorage(() => file.datasync());
     return { key: `sha256:${digest.digest("hex")}`, bytes, head };
   } finally {
     await file.close();
   }
+}
+
+/** Those who ask while it is done share the next time that it is done. */
+function together(act: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
+  const start = () => {
+    next = null;
+    running = act().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+  return () => {
+    if (running === null) return start();
+    next ??= running.catch(() => {}).then(start);
+    return next;
+  };
 }
 
 /** Makes a new name as lasting as the file's bytes are. */

@@ -12,7 +12,6 @@ import { feedBatch } from "../feeding.js";
 import { foldersToKeep } from "../folder-names.js";
 import { thresholdsOf } from "../thresholds.js";
 import { namedRoots } from "../working.js";
-import { batchOfKey } from "./batch-of-key.js";
 import { type Going, goOn } from "./consume.js";
 import type { ServingParts } from "./parts.js";
 import { openForWork, sealWebhook } from "./receive.js";
@@ -47,7 +46,7 @@ export async function receiveBatch(parts: ServingParts, key: ApiKey, wish: Batch
   const { name, content } = wish;
   const webhook = await sealWebhook(parts, key, wish.webhook);
   await sourcesOf(parts, content);
-  const batch = openForWork(await batchOfKey(parts, key, { name, providers: wish.providers }), name);
+  const batch = openForWork(await parts.batchOfKey(key, { name, providers: wish.providers }), name);
   const cipher = app.vault.sealStaged(nameOfSource(name));
   const sealed = Buffer.concat([cipher.header, cipher.update(Buffer.from(JSON.stringify(content))), cipher.final()]);
   const digest = app.vault.digestName(JSON.stringify([content, batch.providers]));

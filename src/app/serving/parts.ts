@@ -7,6 +7,7 @@ import { createDeliveries } from "../../queue/deliveries.js";
 import { createReceivedRequests } from "../../queue/received.js";
 import { createWebhookPolicy, type WebhookPolicy } from "../../webhooks/target.js";
 import { openStagingOf } from "../staging.js";
+import { createBatchesOfKeys } from "./batch-of-key.js";
 import { createWaiters } from "./waiters.js";
 
 /** What the parts of the service share. */
@@ -24,12 +25,14 @@ export interface PartsOptions {
 /** @throws ConfigError for a `CARDBATCH_WEBHOOK_ALLOW` that makes no sense */
 export async function openParts(app: App, options: PartsOptions) {
   const received = createReceivedRequests(app.redis, app.keys);
+  const apiBatches = createApiBatches(app.redis, app.keys);
   return {
     app,
     options,
     received,
     apiKeys: createApiKeys(app.redis, app.keys),
-    apiBatches: createApiBatches(app.redis, app.keys),
+    apiBatches,
+    batchOfKey: createBatchesOfKeys({ app, apiBatches, providers: options.providers }),
     deliveries: createDeliveries(app.redis, app.keys),
     staging: await openStagingOf(app),
     policy: webhookPolicyOf(app.config.webhookAllow),

@@ -15,7 +15,7 @@ import type { StagedImage } from "../../staging/staging.js";
 import { findTargetFault } from "../../webhooks/target.js";
 import { readFacts } from "../feeding.js";
 import { namedRoots } from "../working.js";
-import { type BatchRefusal, batchOfKey } from "./batch-of-key.js";
+import type { BatchRefusal } from "./batch-of-key.js";
 import type { ServingParts } from "./parts.js";
 
 /** What a caller asks for, besides the image. */
@@ -57,17 +57,14 @@ export async function receiveImage(
     const webhook = await sealWebhook(parts, key, wish.webhook);
     const facts =
       image.kind === "staged" ? await stagedFacts(parts, image.staged) : await placeFacts(parts, image, signal);
-    const batch = openForWork(
-      await batchOfKey(parts, key, { name: wish.batch, providers: wish.providers }),
-      wish.batch,
-    );
+    const batch = openForWork(await parts.batchOfKey(key, { name: wish.batch, providers: wish.providers }), wish.batch);
     const pages = await toReceived(parts, key, batch, facts, { ...wish, webhook });
     const fingerprint = digestOf([facts.key, image.kind === "staged" ? null : [image.root, image.path], wish]);
     const attempt = idempotencyKey === null ? null : { key: key.id, digest: digestOf(idempotencyKey), fingerprint };
     const known = await parts.received.receive(pages, attempt);
     if (known === null) {
       isReceived = true;
-      await accept(parts, pages);
+      await accept(parts, pages, batch);
       return { batch: batch.name, requests: await statesOf(parts, pages) };
     }
     if (known.fingerprint !== fingerprint) {
@@ -85,11 +82,18 @@ export async function receiveImage(
   }
 }
 
-/** Puts received requests on the queue; twice is harmless. */
-export async function accept({ app, received }: ServingParts, pages: readonly Received[]): Promise<void> {
+/**
+ * Puts received requests on the queue; twice is harmless.
+ * @param opened the batch of all of them, where it is at hand
+ */
+export async function accept(
+  { app, received }: ServingParts,
+  pages: readonly Received[],
+  opened: Batch | null = null,
+): Promise<void> {
   for (const name of new Set(pages.map(({ batch }) => batch))) {
     const its = pages.filter(({ batch }) => batch === name);
-    const batch = await app.batches.get(name);
+    const batch = opened ?? (await app.batches.get(name));
     if (batch !== null) {
       const due = await app.batches.admit(batch, its);
       const jobs = its.filter((_, i) => due[i]).map((page) => ({ request: page.request, job: toJob(page) }));

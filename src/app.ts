@@ -45,8 +45,8 @@ export interface App {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly emit: EventSink;
-  /** Adds a listener besides log and metrics. */
-  readonly onEvent: (listener: EventSink) => void;
+  /** Adds a listener besides log and metrics. @returns takes it away */
+  readonly onEvent: (listener: EventSink) => () => void;
   readonly redis: Redis;
   /** For people: which Redis this is. */
   readonly redisHow: string;
@@ -84,12 +84,16 @@ export function createTelemetry(config: Config, surroundings: Surroundings) {
     scrub: scrubLine,
     onScrubbed: (hits) => metrics.countScrubbed(hits),
   });
-  const listeners: EventSink[] = [(event) => logEvent(logger, event), (event) => metrics.observe(event)];
-  if (config.killAt !== undefined) listeners.push(createFailpoint(config.killAt));
+  const listeners = new Set<EventSink>([(event) => logEvent(logger, event), (event) => metrics.observe(event)]);
+  if (config.killAt !== undefined) listeners.add(createFailpoint(config.killAt));
   const emit = (event: CardbatchEvent) => {
     for (const listener of listeners) listener(event);
   };
-  return { metrics, logger, emit, onEvent: (listener: EventSink) => void listeners.push(listener) };
+  const onEvent = (listener: EventSink) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
+  return { metrics, logger, emit, onEvent };
 }
 
 function pricesOf(config: Config) {
@@ -177,7 +181,12 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       outcomes,
       reviews: createReviews(redis, keys),
       defer: (closer) => {
-        const closeOnce = once(closer);
+        const closeOnce = once(async () => {
+          await closer();
+          // What runs for months opens and closes things all the time.
+          const at = closers.indexOf(closeOnce);
+          if (at >= 0) closers.splice(at, 1);
+        });
         closers.push(closeOnce);
         return closeOnce;
       },

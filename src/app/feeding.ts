@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.js";
 import type { Batch } from "../domain/batch.js";
 import { CancelledError, ConfigError } from "../domain/errors.js";
+import type { FileMarks } from "../domain/file-state.js";
 import type { Priority } from "../domain/payload.js";
 import { isOpen } from "../domain/window.js";
 import { countPages } from "../image/inspect-page.js";
@@ -26,6 +27,8 @@ export interface FeedingOptions {
   readonly priority: Priority;
   /** Only recorded outcomes count: those on their way may have got lost. @default false */
   readonly distrust?: boolean;
+  /** Which files need not be opened. @default all are */
+  readonly marks?: FileMarks | null;
   readonly onProgress: (progress: FeedProgress) => void;
 }
 
@@ -97,6 +100,7 @@ export async function feedBatch(
       sealReference: (image) => sealReference(image, batch.name, app.vault),
       onProgress: options.onProgress,
       sleep: async (ms, stop) => void (await sleep(ms, undefined, { signal: stop })),
+      ...(options.marks == null ? {} : { marks: options.marks }),
     },
     signal,
   );

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.js";
 import { createFleet } from "../queue/fleet.js";
+import { createScheduleStore } from "./schedule-store.js";
+import { scheduleFigures } from "./scheduling.js";
 
 /** A scrape waits no longer for what only Redis knows. */
 const PATIENCE_MS = 2000;
@@ -12,10 +14,12 @@ const PATIENCE_MS = 2000;
 export function createMetricsText(app: App): () => Promise<string> {
   const fleet = createFleet(app.redis, app.keys, app.batches, app.presence.id);
   let looking: Promise<unknown> | null = null;
-  const look = async () => {
-    const state = app.redisHealth.isAway() ? null : await fleet.tell().catch(() => null);
-    app.metrics.setFleet(state);
+  const store = createScheduleStore(app);
+  const tell = async () => {
+    const state = app.redisHealth.isAway() ? null : await fleet.tell();
+    return state === null ? null : { ...state, schedules: await scheduleFigures(store, Date.now()) };
   };
+  const look = async () => app.metrics.setFleet(await tell().catch(() => null));
   return async () => {
     looking ??= look().finally(() => {
       looking = null;

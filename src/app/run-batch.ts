@@ -7,6 +7,7 @@ import type { StopSignals } from "../domain/dispatcher.js";
 import { type CardbatchError, type ErrorCode, OUTAGE_CODES, ProviderError, UsageError } from "../domain/errors.js";
 import { type CallWindow, isOpen, opensAt } from "../domain/window.js";
 import type { FeedProgress } from "../intake/feed.js";
+import { type BatchFileMarks, openFileMarks } from "../queue/file-marks.js";
 import { feedBatch, type OpenedSources } from "./feeding.js";
 import { foldersToKeep } from "./folder-names.js";
 import { keepAwake, watchBudget } from "./limits.js";
@@ -36,6 +37,12 @@ export interface RunBatchOptions {
   readonly patienceMs: number;
   readonly terms: BatchTerms;
   readonly onProgress: (progress: RunProgress) => void;
+  /** Who works on it. @default it starts to work itself */
+  readonly working?: Working;
+  /** `changed`: opens only files that are new or have changed since a run that kept marks. @default all, and keeps none */
+  readonly files?: "changed" | "all";
+  /** @default false: sources without an image are a mistake */
+  readonly mayBeEmpty?: boolean;
 }
 
 /** Where a run stands, several times a second. */
@@ -73,7 +80,7 @@ export interface RunResult {
   readonly behind: readonly string[];
 }
 
-const NOTHING_FED: FeedProgress = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
+const NOTHING_FED: FeedProgress = { listed: 0, enqueued: 0, ignored: 0, opened: 0, unchanged: 0, waiting: false };
 
 /**
  * Enqueues, works and drains in one process until every page of the sources has its outcome written down, or somebody or
@@ -85,38 +92,67 @@ export async function runBatch(app: App, options: RunBatchOptions, stop: StopSig
   if (!(await app.presence.acquire(`batch:${options.name}`))) {
     throw new UsageError(`batch ${options.name}: another run of it is live; wait for it, or name another --batch`);
   }
+  try {
+    return await runHeld(app, options, stop, startedAt);
+  } finally {
+    await app.presence.release(`batch:${options.name}`);
+  }
+}
+
+async function runHeld(app: App, options: RunBatchOptions, stop: StopSignals, startedAt: number): Promise<RunResult> {
   const { name, providers, destination, refresh, terms } = options;
   const thresholds = thresholdsOf(app.config);
   const sources = await foldersToKeep(options.sources.sources, options.sources.roots, app.vault);
   const batch = await app.batches.open({ name, providers, destination, sources, thresholds, refresh, terms });
+  const writing = await startWriting(app, options.out, destination, { batch, mayStartOver: true });
+  try {
+    const marks = await openMarks(app, batch, options);
+    const before = await app.batches.counts(name);
+    const { ending, feed } = await workOn(app, batch, options, marks, stop);
+    if (ending.kind !== "complete") await drainLeftovers(app, batch, ending);
+    await writing.close();
+    const counts = await app.batches.counts(name);
+    if (ending.kind === "complete") {
+      if (counts.found === 0 && options.mayBeEmpty !== true) throw new UsageError("the sources hold no image");
+      await marks?.keep();
+    }
+    const seconds = (performance.now() - startedAt) / 1000;
+    return { batch, before, counts, feed, folder: writing.folder, ending, seconds, behind: writing.behind() };
+  } finally {
+    await writing.close();
+  }
+}
+
+async function openMarks(app: App, batch: Batch, { files }: RunBatchOptions): Promise<BatchFileMarks | null> {
+  if (files === undefined) return null;
+  const marks = await openFileMarks(app.redis, app.keys, batch.name, batch.generation);
+  return files === "changed" ? marks : { ...marks, areKnown: async (all) => all.map(() => false) };
+}
+
+/** Feeds and works until there is no more to do, or no more can be done. */
+async function workOn(
+  app: App,
+  batch: Batch,
+  options: RunBatchOptions,
+  marks: BatchFileMarks | null,
+  stop: StopSignals,
+): Promise<{ ending: Ending; feed: FeedProgress }> {
   const ended = new AbortController();
   const signals = { soft: AbortSignal.any([stop.soft, ended.signal]), hard: stop.hard };
   setMaxListeners(0, signals.soft);
-
-  const writing = await startWriting(app, options.out, destination, { batch, mayStartOver: true });
-  const before = await app.batches.counts(name);
-  const working = await startWorking(app, { providers, concurrency: options.concurrency, stop: signals });
-  const feeding = startFeeding(app, batch, options, signals.soft);
-  const ending = await watch(app, batch, options, working, feeding, stop.soft);
-
-  ended.abort();
-  await feeding.done.catch(() => {});
-  await working.close();
-  if (ending.kind !== "complete") await drainLeftovers(app, batch, ending);
-  await writing.close();
-  const counts = await app.batches.counts(name);
-  if (counts.found === 0 && ending.kind === "complete") throw new UsageError("the sources hold no image");
-  const seconds = (performance.now() - startedAt) / 1000;
-  return {
-    batch,
-    before,
-    counts,
-    feed: feeding.progress(),
-    folder: writing.folder,
-    ending,
-    seconds,
-    behind: writing.behind(),
-  };
+  const { providers, concurrency } = options;
+  const working = options.working ?? (await startWorking(app, { providers, concurrency, stop: signals }));
+  const feeding = startFeeding(app, batch, options, marks, signals.soft);
+  const health = watchHealth(app, options.patienceMs);
+  try {
+    const ending = await watch(app, batch, options, { working, feeding, health }, stop.soft);
+    return { ending, feed: feeding.progress() };
+  } finally {
+    ended.abort();
+    health.close();
+    await feeding.done.catch(() => {});
+    if (options.working === undefined) await working.close();
+  }
 }
 
 interface Feeding {
@@ -126,14 +162,21 @@ interface Feeding {
   again(): Promise<void>;
 }
 
-function startFeeding(app: App, batch: Batch, options: RunBatchOptions, signal: AbortSignal): Feeding {
+function startFeeding(
+  app: App,
+  batch: Batch,
+  options: RunBatchOptions,
+  marks: BatchFileMarks | null,
+  signal: AbortSignal,
+): Feeding {
   let progress = NOTHING_FED;
   const onProgress = (now: FeedProgress) => {
     progress = now;
   };
   const { backlog, limit } = options;
   const feed = async (distrust: boolean) => {
-    await feedBatch(app, batch, options.sources, { backlog, limit, priority: "batch", distrust, onProgress }, signal);
+    const feedOptions = { backlog, limit, priority: "batch", distrust, marks, onProgress } as const;
+    await feedBatch(app, batch, options.sources, feedOptions, signal);
     await app.batches.setFed(batch.name, true);
   };
   return { done: feed(false), progress: () => progress, again: () => feed(true) };
@@ -144,15 +187,13 @@ async function watch(
   app: App,
   batch: Batch,
   options: RunBatchOptions,
-  working: Working,
-  feeding: Feeding,
+  { working, feeding, health }: { working: Working; feeding: Feeding; health: Health },
   signal: AbortSignal,
 ): Promise<Ending> {
   let feedError: unknown = null;
   feeding.done.catch((error: unknown) => {
     feedError = error;
   });
-  const health = watchHealth(app, options.patienceMs);
   const isBudgetSpent = watchBudget(app, options.destination, options.providers);
   const wakeSleepers = keepAwake(app, options.name);
   let idleSince: number | null = null;
@@ -172,7 +213,7 @@ async function watch(
     if (stopped !== null) return { kind: "provider-stopped", error: stopped };
     await wakeSleepers(counts);
     if ((counts.fed || feeding.progress().waiting) && (await isBudgetSpent(counts))) return { kind: "budget-spent" };
-    const unavailable = health(closedUntilMs !== null || counts.halt !== null);
+    const unavailable = health.unavailable(closedUntilMs !== null || counts.halt !== null);
     if (unavailable !== null) return { kind: "provider-unavailable", error: unavailable };
     const isIdle =
       counts.fed && (await app.images.unfinished()) + (await app.outcomes.unread(options.destination)) === 0;
@@ -194,23 +235,29 @@ function stoppedBy(providers: readonly ProviderName[], working: Working): Cardba
   return errors.every((error) => error !== null) ? (errors[0] ?? null) : null;
 }
 
-/** Tells when no call has worked for longer than patience allows. */
-function watchHealth(app: App, patienceMs: number): (isHeld: boolean) => CardbatchError | null {
+interface Health {
+  /** What keeps calls from working for longer than patience allows; null: nothing does. */
+  readonly unavailable: (isHeld: boolean) => CardbatchError | null;
+  readonly close: () => void;
+}
+
+function watchHealth(app: App, patienceMs: number): Health {
   let troubleSince: number | null = null;
   let code: ErrorCode = "provider-unavailable";
-  app.onEvent((event) => {
+  const close = app.onEvent((event) => {
     if (event.type === "called" && !OUTAGE_CODES.has(event.result as ErrorCode)) troubleSince = null;
     if (event.type === "put-back" && OUTAGE_CODES.has(event.code)) {
       troubleSince ??= performance.now();
       code = event.code;
     }
   });
-  return (isHeld) => {
+  const unavailable = (isHeld: boolean) => {
     // While nothing is called, nobody's patience is tried.
     if (isHeld) troubleSince = null;
     if (troubleSince === null || performance.now() - troubleSince < patienceMs) return null;
     return new ProviderError(code, "no call has worked for longer than --patience allows");
   };
+  return { unavailable, close };
 }
 
 /** What was finished before the stop is written down before the end; of a cancelled batch also what others finish. */

@@ -61,12 +61,17 @@ export async function startWriting(
       `--out ${folder}: the batch is written to another folder; use that, or \`run\` it into this one`,
     );
   }
-  if (!(await app.presence.acquire(`destination:${destination ?? ""}`))) {
+  const lease = `destination:${destination ?? ""}`;
+  if (!(await app.presence.acquire(lease))) {
     throw new UsageError(`destination ${destination ?? "card-results"}: another process writes its outcomes`);
   }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
   const sinks = createSinks(app, sinkId);
-  const { log, release } = await openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
+  const opening = openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
+  const { log, release } = await opening.catch(async (error: unknown) => {
+    await app.presence.release(lease);
+    throw error;
+  });
   if (batch !== null) {
     await app.batches.setSink(batch.name, sinkId);
     await recorder.setPolicy(policyOf(batch));
@@ -97,6 +102,7 @@ export async function startWriting(
       app.emit({ type: "sink-failed", sink: log.name, error });
     } finally {
       release();
+      await app.presence.release(lease);
     }
   });
   const behind = () => followers.filter((follower) => follower.isBehind()).map(({ sink }) => sink.place);

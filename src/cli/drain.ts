@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
+import { finish } from "../app/finish-run.js";
 import { watchBudget } from "../app/limits.js";
 import { createMetricsText } from "../app/metrics-text.js";
 import { startWriting, type Writing } from "../app/writing.js";
@@ -15,7 +16,7 @@ import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { describeWindow } from "./progress.js";
 import { createRunLog, type RunLog } from "./report/run-log.js";
 import { writeReport } from "./report/write-report.js";
-import { finish, tellBehind } from "./run.js";
+import { tellBehind } from "./run.js";
 import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
 import { summaryText } from "./summary-text.js";
 import { createPaint } from "./terminal.js";
@@ -78,7 +79,7 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
   const ending = await watchBatch(app, batch, { writing, log }, context);
   await writing.close();
   const counts = await app.batches.counts(name);
-  const feed = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
+  const feed = { listed: 0, enqueued: 0, ignored: 0, opened: 0, unchanged: 0, waiting: false };
   const seconds = (performance.now() - startedAt) / 1000;
   const result = { batch, before, counts, feed, folder: writing.folder, ending, seconds, behind: writing.behind() };
   const { summary, accuracy } = await finish(app, result, options);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
+import { accuracyDeps, finish } from "../app/finish-run.js";
 import { runBatch } from "../app/run-batch.js";
 import { openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
@@ -15,7 +16,6 @@ import { matchDigits } from "../vault/match-digits.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
-import { accuracyDeps, finish } from "./run.js";
 import {
   addRunOptions,
   applyRunOptions,

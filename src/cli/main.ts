@@ -22,6 +22,7 @@ import { addRetry } from "./retry.js";
 import { addReveal } from "./reveal.js";
 import { addReview } from "./review.js";
 import { addRun } from "./run.js";
+import { addSchedule } from "./schedule.js";
 import { addServe } from "./serve.js";
 import { addStatus } from "./status.js";
 import { addWorker } from "./worker.js";
@@ -44,6 +45,7 @@ const COMMANDS = [
   addRecognize,
   addEvaluate,
   addServe,
+  addSchedule,
   addEmulate,
   addReveal,
   addReview,

@@ -1,19 +1,13 @@
-import { writeFile } from "node:fs/promises";
 import { relative } from "node:path";
 import type { Command } from "commander";
 import { openSources } from "../app/feeding.js";
+import { finish, type RunReport } from "../app/finish-run.js";
 import { createMetricsText } from "../app/metrics-text.js";
 import { describeRate } from "../app/providers.js";
 import { type Ending, type RunResult, runBatch } from "../app/run-batch.js";
 import { type App, openApp } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
-import { SOURCE_FIELD } from "../domain/card-vault.js";
-import type { OutcomeRecord } from "../domain/record.js";
 import { startMetricsServer } from "../http/metrics-server.js";
-import { sumPages } from "../queue/fleet.js";
-import { type Accuracy, measureAccuracy } from "../results/accuracy.js";
-import { writeCsv } from "../results/csv-file.js";
-import { checkAccounts, countFailures, type Summary, summarize, writeSummary } from "../results/summary.js";
 import type { Context } from "./context.js";
 import { tellDryRun } from "./dry-run.js";
 import { EXIT } from "./exit-codes.js";
@@ -110,49 +104,6 @@ function announce(app: App, batch: string, providers: readonly ProviderName[], {
   const paces = providers.map((name) => describeRate(name, app.config[name]));
   terminal.message(`batch ${batch}: ${paces.join(", then ")}; Redis: ${app.redisHow}`);
   if (app.config.allowHttp.length > 0) terminal.message(`plain http is allowed to ${app.config.allowHttp.join(", ")}`);
-}
-
-export interface RunReport {
-  readonly summary: Summary;
-  readonly accuracy: Accuracy | null;
-  /** The files and the accounts disagree, and how; null: they agree. */
-  readonly mismatch: string | null;
-}
-
-/** Writes what belongs beside the results. */
-export async function finish(
-  app: App,
-  result: RunResult,
-  options: Pick<RunOptions, "truth" | "csv" | "metricsFile">,
-): Promise<RunReport> {
-  const { folder, batch, counts, before, seconds, feed } = result;
-  const summary = summarize({
-    batch: batch.name,
-    counts,
-    before,
-    seconds,
-    ignored: feed.ignored,
-    failures: await countFailures(folder),
-    keyring: app.keyringPath,
-    finishedAt: new Date(),
-  });
-  await writeSummary(folder, summary);
-  if (options.csv === true) await writeCsv(folder);
-  if (options.metricsFile !== undefined) {
-    // What ends tells of its own batch, and of nothing that goes on without it.
-    app.metrics.setFleet({ pages: sumPages([counts]), lastProgressMs: Date.now() });
-    await writeFile(options.metricsFile, await app.metrics.text());
-  }
-  const accuracy = options.truth === undefined ? null : await measureAccuracy(folder, options.truth, accuracyDeps(app));
-  return { summary, accuracy, mismatch: await checkAccounts(folder, counts) };
-}
-
-export function accuracyDeps({ vault }: App) {
-  return {
-    fingerprint: vault.fingerprint,
-    openSource: ({ request, image }: OutcomeRecord) =>
-      vault.openText(image.sourceJwe ?? "", { request, field: SOURCE_FIELD }),
-  };
 }
 
 function print(

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { createMetricsText } from "../app/metrics-text.js";
+import { startScheduling } from "../app/scheduling.js";
 import { startServing } from "../app/serving.js";
 import { startWorking, type Working } from "../app/working.js";
 import { openApp } from "../app.js";
@@ -8,6 +9,7 @@ import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
+import { createNightPage } from "./report/night-page.js";
 import { namedProviders, parsePort, parseWhole } from "./run-options.js";
 
 const MEBIBYTE = 1024 * 1024;
@@ -62,9 +64,12 @@ async function serve(options: ServeOptions, context: Context): Promise<number> {
       options.work === true ? await startWorking(app, { providers, concurrency, stop }) : null;
     const who = working === null ? "workers elsewhere" : `${working.concurrency} images at a time`;
     terminal.message(`serving; read by ${who}; Redis: ${app.redisHow}`);
+    const page = () => createNightPage(surroundings.version);
+    const scheduling = await startScheduling(app, { working, page }, stop);
     if (!stop.soft.aborted)
       await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
-    await Promise.all([serving.close(), working?.close()]);
+    // What runs on schedule needs the worker until it has stopped.
+    await Promise.all([serving.close(), scheduling.close().then(() => working?.close())]);
     terminal.message("stopped; what was under way is finished");
     return EXIT.ok;
   } finally {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { createMetricsText } from "../app/metrics-text.js";
 import { describeRate } from "../app/providers.js";
+import { startScheduling } from "../app/scheduling.js";
 import { startWorking } from "../app/working.js";
 import { openApp } from "../app.js";
 import { PROVIDER_NAMES } from "../domain/answer.js";
@@ -8,6 +9,7 @@ import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
+import { createNightPage } from "./report/night-page.js";
 import { addRunOptions, applyRunOptions, namedProviders, type RunOptions } from "./run-options.js";
 
 export function addWorker(program: Command, context: Context, exit: (code: number) => void): void {
@@ -29,8 +31,11 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
     const usable = PROVIDER_NAMES.filter((name) => working.dispatcher(name) !== null);
     const paces = usable.map((name) => describeRate(name, config[name]));
     terminal.message(`working, ${working.concurrency} calls at a time: ${paces.join(", ")}; Redis: ${app.redisHow}`);
+    const page = () => createNightPage(surroundings.version);
+    const scheduling = await startScheduling(app, { working, page }, stop);
     if (!stop.soft.aborted)
       await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+    await scheduling.close();
     await working.close();
     terminal.message("stopped; what was under way is finished");
     return EXIT.ok;

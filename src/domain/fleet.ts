@@ -19,6 +19,18 @@ export interface FleetState {
   readonly redisMemory: number;
   /** Null: not limited. @unit bytes */
   readonly redisMaxMemory: number | null;
+  readonly schedules: ScheduleFigures;
+}
+
+export interface ScheduleFigures {
+  readonly count: number;
+  /** Schedules that have waited for a run to succeed for longer than they allow. */
+  readonly late: number;
+  readonly running: number;
+  /** How long the one has waited that waits longest. @unit milliseconds */
+  readonly overdueMs: number;
+  /** Of the schedule whose last success is longest ago; null: none has succeeded yet. @unit Unix time in ms */
+  readonly lastSuccessMs: number | null;
 }
 
 export interface FleetPace {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PROVIDER_NAMES } from "./answer.js";
 import type { BatchTerms, SourceFolder } from "./batch.js";
+import type { CallLimits } from "./pace.js";
 
 /**
  * Sources that are read again and again, each time what is new or has changed. All runs of a schedule are runs of one batch,
@@ -28,6 +29,9 @@ export const definitionSchema = z.object({
   csv: z.boolean(),
   sinks: z.array(z.string()),
   destination: z.string(),
+  /** Calls a second, and under way at a time, of a run by hand; others go by what their worker was told. */
+  rate: nullable(z.custom<Omit<CallLimits, "inFlight">>((value) => typeof value === "object" && value !== null)),
+  concurrency: nullable(z.number()),
   /** Most pages a run. */
   limit: nullable(z.number()),
   backlog: z.number(),

@@ -62,6 +62,8 @@ export interface FeedProgress {
   /** Of these, pages enqueued; the rest had their outcome already or cannot be read. */
   readonly enqueued: number;
   readonly ignored: number;
+  /** How often a file was opened. */
+  readonly opened: number;
   /** Files that were not opened, because they are as they were when they were read. */
   readonly unchanged: number;
   /** The feeder waits because enough jobs wait. */
@@ -90,7 +92,11 @@ interface Page {
 export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSignal): Promise<FeedProgress> {
   const { sources, concurrency, mostWaiting } = options;
   const limit = options.limit ?? Number.POSITIVE_INFINITY;
-  const progress = { listed: 0, enqueued: 0, ignored: 0, unchanged: 0, waiting: false };
+  const progress = { listed: 0, enqueued: 0, ignored: 0, opened: 0, unchanged: 0, waiting: false };
+  const readFacts: FeedDeps["readFacts"] = (...file) => {
+    progress.opened++;
+    return deps.readFacts(...file);
+  };
   const onIgnored = () => {
     progress.ignored++;
   };
@@ -117,7 +123,7 @@ export async function feed(options: FeedOptions, deps: FeedDeps, signal: AbortSi
   for (const source of sources) {
     if (progress.listed >= limit) break;
     const listed = passOver(source.list(onIgnored, signal), feeding);
-    const digested = digestAll(listed, { ...deps, onIgnored: onNoImage, concurrency }, signal);
+    const digested = digestAll(listed, { ...deps, readFacts, onIgnored: onNoImage, concurrency }, signal);
     for await (const page of pagesOf(digested, options, deps)) {
       progress.listed++;
       chunk.push(page);

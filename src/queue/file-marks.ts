@@ -71,3 +71,9 @@ export async function openFileMarks(
     keep: async () => void (await redis.hset(keys.batch(batch), RUN_FIELD, number + 1)),
   };
 }
+
+/** Takes a batch's marks of files away: whoever reads it next opens all of them. */
+export async function forgetFileMarks(redis: Redis, keys: Keys, batch: string): Promise<void> {
+  const all = Array.from({ length: MARK_BUCKETS }, (_, bucket) => keys.files(batch, bucket));
+  for (let i = 0; i < all.length; i += 512) await redis.unlink(...all.slice(i, i + 512));
+}

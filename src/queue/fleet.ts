@@ -40,7 +40,7 @@ const PROGRESS = {
 /** The figures that are everybody's. */
 export interface Fleet {
   /** The figures, if this process is the one that tells them; null: another does. */
-  tell(): Promise<FleetState | null>;
+  tell(): Promise<Omit<FleetState, "schedules"> | null>;
 }
 
 /** @param presence this process, as `Presence` names it */

@@ -28,7 +28,7 @@ export interface Presence {
   readonly id: string;
   /** Takes what only one live process may have; false when another has it. Kept, and had again for the asking, until `close`. */
   acquire(what: string): Promise<boolean>;
-  /** Gives back what was acquired. */
+  /** Gives back what was acquired, once for each time. */
   release(what: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,10 +38,11 @@ export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> 
   const id = `${pidSpace()}/${process.pid}/${randomBytes(6).toString("base64url")}`;
   const renew = loadScript(redis, RENEW);
   const release = loadScript(redis, RELEASE);
-  const leases = new Set<string>();
+  /** How often each was acquired. */
+  const leases = new Map<string, number>();
   const beat = async () => {
     await redis.set(keys.owner(id), "1", "PX", PRESENCE_MS);
-    for (const lease of leases) await renew(lease, id, PRESENCE_MS);
+    for (const lease of leases.keys()) await renew(lease, id, PRESENCE_MS);
   };
   await beat();
   // While Redis is away one beat waits for it, and no more.
@@ -61,16 +62,18 @@ export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> 
     acquire: async (what) => {
       const lease = keys.lease(what);
       if (!(await tryLease(redis, lease, id)) && !(await takeFromDead(redis, release, lease, id))) return false;
-      leases.add(lease);
+      leases.set(lease, (leases.get(lease) ?? 0) + 1);
       return true;
     },
     release: async (what) => {
       const lease = keys.lease(what);
-      if (leases.delete(lease)) await release(lease, id);
+      const times = leases.get(lease) ?? 0;
+      if (times > 1) leases.set(lease, times - 1);
+      else if (leases.delete(lease)) await release(lease, id);
     },
     close: async () => {
       clearInterval(timer);
-      for (const lease of leases) await release(lease, id);
+      for (const lease of leases.keys()) await release(lease, id);
       await redis.del(keys.owner(id));
     },
   };

@@ -65,6 +65,7 @@ export interface Schedules {
   /** @returns whether there was one */
   remove(name: string): Promise<boolean>;
   get(name: string): Promise<StoredSchedule | null>;
+  count(): Promise<number>;
   /** By name. */
   list(): Promise<StoredSchedule[]>;
   /**
@@ -95,6 +96,7 @@ export function createSchedules(redis: Redis, keys: Keys): Schedules {
       return (await redis.del(keys.schedule(name))) > 0;
     },
     get,
+    count: () => redis.scard(keys.schedules()),
     list: async () => {
       const names = (await redis.smembers(keys.schedules())).sort();
       const found = await Promise.all(names.map(get));

@@ -3,6 +3,7 @@ import { PROVIDER_NAMES } from "../domain/answer.js";
 import { ERROR_CATALOGUE, ERROR_CODES } from "../domain/errors.js";
 import { GOLDEN_MATCHES } from "../domain/golden.js";
 import { OUTCOMES } from "../domain/reading.js";
+import { RUN_RESULTS } from "../domain/schedule.js";
 import { SINK_NAMES } from "../domain/sink.js";
 
 /** From an engine's 15 ms to the longest timeout that people set; fine around what vendors take, 0.1 to 1 s. */
@@ -53,6 +54,12 @@ export function createFamilies(version: string) {
       result: ["ok", "failed"],
     }),
     ...serveFamilies(registry),
+    scheduleRuns: counter(registry, "schedule_runs_total", "Due runs that ended, or were refused", {
+      result: [...RUN_RESULTS, "refused"],
+    }),
+    scheduleFiles: counter(registry, "schedule_files_total", "Files of schedules, opened or passed over as unchanged", {
+      state: ["opened", "unchanged"],
+    }),
     ...fleetFamilies(registry),
     scrubbed: counter(registry, "log_scrubbed_total", "Card numbers taken out of log lines; each is a fault"),
   };
@@ -140,6 +147,26 @@ function fleetFamilies(registry: Registry) {
     workers: gauge(registry, "queue_workers", "Workers that take jobs", []),
     unread: gauge(registry, "outcomes_unread", "Outcomes of open batches that are not written down yet", []),
     redisMemory: gauge(registry, "redis_memory_bytes", "Memory that Redis uses", []),
+    schedules: gauge(registry, "schedules", "Schedules that there are", []),
+    schedulesLate: gauge(
+      registry,
+      "schedules_late",
+      "Schedules that wait for a success for longer than they allow",
+      [],
+    ),
+    schedulesRunning: gauge(registry, "schedules_running", "Schedules with a run that has begun and not ended", []),
+    scheduleOverdue: gauge(
+      registry,
+      "schedule_overdue_seconds",
+      "How long a due run has not succeeded; the longest",
+      [],
+    ),
+    scheduleSuccess: gauge(
+      registry,
+      "schedule_last_success_timestamp_seconds",
+      "When a run last succeeded, of the schedule for which that is longest ago",
+      [],
+    ),
     redisMaxMemory: gauge(registry, "redis_max_memory_bytes", "Memory that Redis may use; none: not limited", []),
   };
 }

@@ -61,6 +61,14 @@ function observe(families: Families, prices: Prices, event: CardbatchEvent): voi
       families.served.inc({ route: event.route, status: String(event.status) });
       families.servedDuration.observe({ route: event.route }, event.durationMs / 1000);
       break;
+    case "schedule-ended":
+      families.scheduleRuns.inc({ result: event.result });
+      families.scheduleFiles.inc({ state: "opened" }, event.opened);
+      families.scheduleFiles.inc({ state: "unchanged" }, event.unchanged);
+      break;
+    case "schedule-refused":
+      families.scheduleRuns.inc({ result: "refused" });
+      break;
     case "webhook-sent":
       families.webhooks.inc({ result: event.result });
       families.webhookDuration.observe(event.durationMs / 1000);
@@ -99,7 +107,17 @@ function observeRecord({ finished, failures, rejectedImages, luhn, confidence }:
 }
 
 function setFleet(families: Families, state: Partial<FleetState> | null): void {
-  const { pages, lastProgressMs, paces = [], jobs, workers, unread, redisMemory, redisMaxMemory } = state ?? {};
+  const {
+    pages,
+    lastProgressMs,
+    paces = [],
+    jobs,
+    workers,
+    unread,
+    redisMemory,
+    redisMaxMemory,
+    schedules,
+  } = state ?? {};
   const { items, lastProgress, allowedRate, breaker } = families;
   for (const gauge of [items, allowedRate, breaker, families.jobs]) gauge.reset();
   if (pages !== undefined) for (const each of ITEM_STATES) items.set({ state: each }, pages[each]);
@@ -115,6 +133,11 @@ function setFleet(families: Families, state: Partial<FleetState> | null): void {
     [families.unread, unread],
     [families.redisMemory, redisMemory],
     [families.redisMaxMemory, redisMaxMemory ?? undefined],
+    [families.schedules, schedules?.count],
+    [families.schedulesLate, schedules?.late],
+    [families.schedulesRunning, schedules?.running],
+    [families.scheduleOverdue, schedules === undefined ? undefined : schedules.overdueMs / 1000],
+    [families.scheduleSuccess, schedules?.lastSuccessMs == null ? undefined : schedules.lastSuccessMs / 1000],
   ] as const;
   for (const [gauge, value] of single) {
     if (value === undefined) gauge.remove();

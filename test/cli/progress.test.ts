@@ -24,7 +24,7 @@ function progressOf(
       halt: null,
       ...more,
     },
-    feed: { listed: found, enqueued: found, ignored: 0, unchanged: 0, waiting: false },
+    feed: { listed: found, enqueued: found, ignored: 0, opened: 0, unchanged: 0, waiting: false },
     allowedRate,
     closedUntilMs: null,
     window: null,

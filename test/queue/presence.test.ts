@@ -53,6 +53,20 @@ describe("a lease", () => {
     await two.close();
   });
 
+  test("is given back by releasing it as often as it was acquired", async () => {
+    const [one, two] = [await openPresence(redis, keys), await openPresence(connect(), keys)];
+    await one.acquire("batch:shared");
+    await one.acquire("batch:shared");
+    await one.release("batch:shared");
+    expect(await two.acquire("batch:shared")).toBe(false);
+    await one.release("batch:shared");
+    expect(await two.acquire("batch:shared")).toBe(true);
+    await one.release("batch:shared");
+    expect(await one.acquire("batch:shared")).toBe(false);
+    await one.close();
+    await two.close();
+  });
+
   test("that ran out while Redis was away is taken again, unless somebody has it by now", async () => {
     const [one, two] = [await openPresence(redis, keys), await openPresence(connect(), keys)];
     for (const what of ["batch:kept", "batch:gone"]) expect(await one.acquire(what)).toBe(true);

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { type Buckets, createBuckets } from "./app/buckets.js";
 import { createFailpoint } from "./app/failpoint.js";
 import { openKeyring } from "./app/keyring.js";
 import { createSeals } from "./app/recipients.js";
@@ -65,6 +66,7 @@ export interface App {
   readonly images: Images;
   readonly outcomes: Outcomes;
   readonly reviews: Reviews;
+  readonly buckets: Buckets;
   /**
    * Has something closed with the application at the latest, last opened first.
    * @returns closes it now, once
@@ -153,6 +155,8 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
     closers.push(() => presence.close());
     const images = createImages(redis, keys);
     closers.push(() => images.close());
+    const buckets = createBuckets(config);
+    closers.push(() => buckets.close());
     const outcomes = createOutcomes(redis, keys, config.resultsBacklog);
     closers.push(() => outcomes.close());
     const vault = createVault(keyring);
@@ -180,6 +184,7 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       images,
       outcomes,
       reviews: createReviews(redis, keys),
+      buckets,
       defer: (closer) => {
         const closeOnce = once(async () => {
           await closer();

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "../app.js";
 import type { Batch } from "../domain/batch.js";
-import { CancelledError, ConfigError } from "../domain/errors.js";
+import { objectPlace } from "../domain/bucket-path.js";
+import { CancelledError, ConfigError, UsageError } from "../domain/errors.js";
 import type { FileMarks } from "../domain/file-state.js";
 import type { Priority } from "../domain/payload.js";
 import { isOpen } from "../domain/window.js";
@@ -9,11 +10,13 @@ import { countPages } from "../image/inspect-page.js";
 import { digestImage, openImage } from "../image/open-image.js";
 import { sniffFormat } from "../image/sniff.js";
 import { type FeedProgress, feed, type UnreadablePage } from "../intake/feed.js";
-import { openSource } from "../intake/open-source.js";
+import { type ListKeys, openSource } from "../intake/open-source.js";
 import { type ImageSource, type Roots, toReference } from "../intake/source.js";
 import { queryRows } from "../postgres/query-rows.js";
 import { recordFailure } from "../recognition/make-record.js";
 import { nameSource, sealReference } from "../recognition/resolve-reference.js";
+import { S3Error } from "../s3/s3-client.js";
+import { type Buckets, createBuckets } from "./buckets.js";
 import { rememberRoots } from "./folder-names.js";
 import { namedRoots } from "./working.js";
 
@@ -48,7 +51,9 @@ export async function openSources(
   encoding: string,
 ): Promise<OpenedSources> {
   const roots = await namedRoots(config.roots ?? []);
-  const sources = await Promise.all(names.map((name) => openSource(name, { roots, encoding, query: queryOf(config) })));
+  const sources = await Promise.all(
+    names.map((name) => openSource(name, { roots, encoding, query: queryOf(config), listKeys: listKeysOf(config) })),
+  );
   for (const { folder, kind } of sources) {
     if (config.roots !== undefined && kind !== "manifest" && toReference(folder, roots).root === undefined) {
       throw new ConfigError(`CARDBATCH_ROOTS: ${folder} lies in none of the roots; add it, or unset CARDBATCH_ROOTS`);
@@ -58,7 +63,22 @@ export async function openSources(
 }
 
 function queryOf({ database }: App["config"]) {
-  return database === undefined ? null : (text: string, signal: AbortSignal) => queryRows(database, text, signal);
+  return database === undefined ? undefined : (text: string, signal: AbortSignal) => queryRows(database, text, signal);
+}
+
+/** A client for each listing, which may be hours apart from the next. */
+function listKeysOf(config: App["config"]): ListKeys {
+  return async function* ({ bucket, key }, signal) {
+    const buckets = createBuckets(config);
+    try {
+      yield* buckets.client().list(bucket, key, signal);
+    } catch (error) {
+      if (!(error instanceof S3Error)) throw error;
+      throw new UsageError(`s3://${bucket}: the store does not list it (${error.message})`);
+    } finally {
+      await buckets.close();
+    }
+  };
 }
 
 /** Puts every page of the sources that has no outcome yet on the queue; and makes room, of batches long forgotten. */
@@ -85,7 +105,7 @@ export async function feedBatch(
       limit: options.limit,
     },
     {
-      readFacts,
+      readFacts: (path, root, stop) => readFacts(path, root, stop, app.buckets),
       admit: async (pages) => {
         if ((await app.batches.halt(batch.name)) === "cancelled") throw new CancelledError("the batch was cancelled");
         return app.batches.admit(batch, pages, options.distrust === true ? "recorded" : "published");
@@ -119,8 +139,10 @@ async function backlogFor({ images, batches }: App, { name, window }: Batch): Pr
   return mayGoOn ? waiting - asleep : waiting;
 }
 
-export async function readFacts(path: string, root: string, signal: AbortSignal) {
-  const { bytes } = await openImage(path, { root, signal });
+/** @param buckets those that paths may lead into @default none */
+export async function readFacts(path: string, root: string, signal: AbortSignal, buckets?: Pick<Buckets, "read">) {
+  const isObject = buckets !== undefined && objectPlace(path) !== null;
+  const bytes = isObject ? await buckets.read(path, signal) : (await openImage(path, { root, signal })).bytes;
   return { key: digestImage(bytes), pages: pagesOf(bytes), isImage: sniffFormat(bytes) !== null };
 }
 

@@ -7,6 +7,7 @@ import { Keys } from "../queue/keys.js";
 import { connectRedis, type Redis } from "../queue/redis.js";
 import { loadKeyring } from "../vault/keyring-file.js";
 import { createVault, type Vault } from "../vault/vault.js";
+import { type Buckets, createBuckets } from "./buckets.js";
 
 /** What commands need that look and change nothing: no presence, no queue's settings, no keyring made. */
 export interface Reader {
@@ -17,6 +18,7 @@ export interface Reader {
   readonly batches: Batches;
   /** Null: there is no keyring here, and what is encrypted stays so. */
   readonly vault: Vault | null;
+  readonly buckets: Buckets;
   close(): Promise<void>;
 }
 
@@ -31,13 +33,16 @@ export async function openReader(config: Config, surroundings: Surroundings, sig
     const vault = existsSync(path) ? createVault(await loadKeyring(path)) : null;
     const redis = connectRedis({ url: server.url, name: `cardbatch-reader-${process.pid}`, onError: () => {} });
     const keys = new Keys(config.prefix);
+    const buckets = createBuckets(config);
     return {
       config,
       redis,
       keys,
       batches: createBatches(redis, keys),
       vault,
+      buckets,
       close: async () => {
+        await buckets.close();
         redis.disconnect();
         await server.close();
       },

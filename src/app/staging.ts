@@ -3,6 +3,7 @@ import { mkdir, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type App, cacheFolder } from "../app.js";
 import { inLetters } from "../domain/api-key.js";
+import { objectPlace } from "../domain/bucket-path.js";
 import { CardbatchError, ImageError } from "../domain/errors.js";
 import { openImage } from "../image/open-image.js";
 import { openStaging, type Staging } from "../staging/staging.js";
@@ -34,9 +35,11 @@ export async function openStagingOf(app: Stager): Promise<Staging> {
  */
 export function openImages(
   { openStaged }: Pick<App["vault"], "openStaged">,
+  buckets: App["buckets"],
   staged: () => Promise<string | undefined>,
 ): (path: string, root: string, signal: AbortSignal) => Promise<Buffer> {
   return async (path, root, signal) => {
+    if (objectPlace(path) !== null) return buckets.read(path, signal);
     if (root !== (await staged())) return (await openImage(path, { root, signal })).bytes;
     try {
       const { bytes } = await openImage(path, { root, signal });

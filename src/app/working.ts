@@ -5,6 +5,7 @@ import type { App } from "../app.js";
 import { createDispatcher } from "../dispatch/dispatch-page.js";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
+import { bucketFolder } from "../domain/bucket-path.js";
 import type { Dispatcher, StopSignals } from "../domain/dispatcher.js";
 import { ConfigError } from "../domain/errors.js";
 import type { Pace } from "../domain/pace.js";
@@ -135,7 +136,7 @@ function createWorker(
   const batchOf = rememberedBatches(app, options.providers);
   const recognizer = createRecognizer({
     readableRoots: (fresh) => (fresh ? readableRoots(app) : knownRoots()),
-    openImage: openImages(vault, async () => (await knownRoots()).named.get(STAGED_ROOT)),
+    openImage: openImages(vault, app.buckets, async () => (await knownRoots()).named.get(STAGED_ROOT)),
     digestImage,
     countPages,
     prepareImage: (bytes, page, bounds, request, signal) =>
@@ -213,8 +214,15 @@ export async function namedRoots(entries: readonly string[]): Promise<ReadonlyMa
   const roots = new Map<string, string>();
   for (const entry of entries) {
     const [, name, folder] = /^([^=]+)=(.+)$/.exec(entry) ?? [];
+    const object = bucketFolder(folder ?? "");
+    if (name !== undefined && object !== null && nameSchema.safeParse(name).success) {
+      roots.set(name, object);
+      continue;
+    }
     if (name === undefined || folder === undefined || !isAbsolute(folder) || !nameSchema.safeParse(name).success) {
-      throw new ConfigError("CARDBATCH_ROOTS: takes name=/absolute/folder, several separated by commas");
+      throw new ConfigError(
+        "CARDBATCH_ROOTS: takes name=/absolute/folder or name=s3://bucket/prefix, several separated by commas",
+      );
     }
     if (name === STAGED_ROOT) throw new ConfigError(`CARDBATCH_ROOTS: ${name} is the name of CARDBATCH_STAGING`);
     const path = await realpath(folder).catch(() => {

@@ -1,26 +1,34 @@
 import { readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import picomatch from "picomatch";
+import { bucketFolder, isPlainKey, type ObjectPlace, objectPlace } from "../domain/bucket-path.js";
 import { UsageError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
 import { listManifest, listRows, type Row } from "./manifest.js";
 import type { ImageSource, Roots } from "./source.js";
+import { walkBucket } from "./walk-bucket.js";
 import { walkFolder } from "./walk-folder.js";
+
+/** Every key of a bucket that begins with the prefix. */
+export type ListKeys = (place: ObjectPlace, signal: AbortSignal) => AsyncIterable<string>;
 
 export interface OpenSourceOptions {
   readonly roots: Roots;
   /** Of manifests: a WHATWG encoding label. */
   readonly encoding: string;
-  /** What a query gives; null: there is no database to ask. */
-  readonly query: ((text: string, signal: AbortSignal) => AsyncIterable<Row>) | null;
+  /** What a query gives. @default there is no database to ask */
+  readonly query?: ((text: string, signal: AbortSignal) => AsyncIterable<Row>) | undefined;
+  /** @default there are no buckets */
+  readonly listKeys?: ListKeys;
 }
 
 /**
- * Makes a source of what the command line names: a folder, a file, a glob, a manifest (`.txt`, `.csv`, `.ndjson`), or a query
+ * Makes a source of what the command line names: a folder, a file, a glob, a place in a bucket (`s3://`), a manifest (`.txt`, `.csv`, `.ndjson`), or a query
  * (`.sql`) that gives the rows of one.
  * @throws UsageError when nothing is there, the encoding is none, or there is no database for a query
  */
 export async function openSource(argument: string, options: OpenSourceOptions): Promise<ImageSource> {
+  if (argument.startsWith("s3:")) return bucketSource(argument, options);
   const path = resolve(argument);
   const found = await stat(path).catch(() => null);
   if (found?.isDirectory()) return folderSource(await realpath(path));
@@ -58,6 +66,20 @@ function globSource(folder: string, glob: string): ImageSource {
   return { kind: "glob", identity: join(folder, glob), folder, list };
 }
 
+function bucketSource(argument: string, { listKeys }: OpenSourceOptions): ImageSource {
+  if (listKeys === undefined) throw new UsageError(`${maskReference(argument)}: no bucket is read here`);
+  const folder = bucketFolder(argument);
+  const place = objectPlace(folder ?? "");
+  if (folder === null || place === null || !isPlainKey(place.key || "x")) {
+    throw new UsageError(`${maskReference(argument)}: takes s3://bucket/prefix`);
+  }
+  const { bucket, key } = place;
+  const prefix = key === "" ? "" : `${key}/`;
+  const list = (onIgnored: () => void, signal: AbortSignal) =>
+    walkBucket({ folder, keys: listKeys({ bucket, key: prefix }, signal), skip: prefix.length, onIgnored, signal });
+  return { kind: "folder", identity: folder, folder, list };
+}
+
 function fileSource(path: string): ImageSource {
   const folder = dirname(path);
   const listed = { path, root: folder, source: basename(path), ref: null, problem: null, unsure: false };
@@ -81,7 +103,7 @@ async function manifestSource(path: string, { roots, encoding }: OpenSourceOptio
 
 /** Its references start where the file with the query is. */
 async function querySource(path: string, { roots, query }: OpenSourceOptions): Promise<ImageSource> {
-  if (query === null)
+  if (query === undefined)
     throw new UsageError(`${maskReference(path)}: name the database that it asks: CARDBATCH_DATABASE`);
   const folder = await realpath(dirname(path));
   const text = await readFile(path, "utf8");

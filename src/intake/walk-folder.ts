@@ -8,8 +8,8 @@ import { relativeInside } from "../domain/paths.js";
 import { type Listed, unreadable } from "./source.js";
 
 /** Endings that name an image we read, or one that we don't and say so; other files count if their first bytes do. */
-const IMAGE_ENDING = /\.(jpe?g|jpe|jfif|png|bmp|dib|tiff?|webp|gif|hei[cf]|avif|jp2|pdf|svg)$/i;
-const OTHER_ENDING =
+export const IMAGE_ENDING = /\.(jpe?g|jpe|jfif|png|bmp|dib|tiff?|webp|gif|hei[cf]|avif|jp2|pdf|svg)$/i;
+export const OTHER_ENDING =
   /\.(txt|csv|tsv|json|ndjson|xml|html?|md|log|zip|gz|7z|rar|tar|db|ini|exe|dll|docx?|xlsx?|mp4|mov|py|sh)$/i;
 
 const DOT = ".".charCodeAt(0);

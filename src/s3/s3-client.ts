@@ -20,11 +20,15 @@ export interface S3Request {
   readonly body: Buffer | null;
 }
 
+export interface S3Reply {
+  readonly status: number;
+  readonly body: Buffer;
+  /** Why the body is not whole; null: it is. */
+  readonly cut: string | null;
+}
+
 /** Sends one request and brings the whole reply; rejects when there is none. */
-export type S3Transport = (
-  request: S3Request,
-  signal: AbortSignal,
-) => Promise<{ readonly status: number; readonly body: Buffer }>;
+export type S3Transport = (request: S3Request, signal: AbortSignal) => Promise<S3Reply>;
 
 /** The store said no. */
 export class S3Error extends Error {
@@ -45,6 +49,13 @@ export interface S3Client {
   readonly origin: string;
   /** @throws S3Error, or what the transport throws */
   put(bucket: string, key: string, body: Buffer, signal: AbortSignal): Promise<void>;
+  /** @throws S3Error (code `too-large` for more than the transport takes), or what the transport throws */
+  get(bucket: string, key: string, signal: AbortSignal): Promise<Buffer>;
+  /**
+   * Every key that begins with the prefix, in the store's order, in memory that does not grow with them.
+   * @throws S3Error, or what the transport throws
+   */
+  list(bucket: string, prefix: string, signal: AbortSignal): AsyncIterable<string>;
 }
 
 /** AWS Signature Version 4 over the hash of the body, by aws4fetch; the transport is the caller's, proxies and TLS with it. */
@@ -71,12 +82,39 @@ export function createS3Client(options: S3Options, transport: S3Transport): S3Cl
       signal,
     );
     if (reply.status < 200 || reply.status > 299) throw new S3Error(reply.status, codeIn(reply.body));
+    if (reply.cut !== null) throw new S3Error(reply.status, reply.cut);
     return reply.body;
   };
   return {
     origin,
     put: async (bucket, key, body, signal) => void (await send("PUT", objectUrl(options, bucket, key), body, signal)),
+    get: (bucket, key, signal) => send("GET", objectUrl(options, bucket, key), null, signal),
+    list: async function* (bucket, prefix, signal) {
+      for (let marker = ""; ; ) {
+        const url = objectUrl(options, bucket, "");
+        // The first version of listing is the one that every store has.
+        url.search = new URLSearchParams({ "max-keys": KEYS_AT_A_TIME, prefix, ...(marker === "" ? {} : { marker }) })
+          .toString()
+          .replaceAll("+", "%20");
+        const text = (await send("GET", url, null, signal)).toString();
+        const keys = [...text.matchAll(/<Contents>.*?<Key>(.*?)<\/Key>/gs)].map(([, key]) => unescapeXml(key ?? ""));
+        yield* keys;
+        const last = keys.at(-1);
+        if (last === undefined || !/<IsTruncated>\s*true\s*</.test(text)) return;
+        marker = last;
+      }
+    },
   };
+}
+
+const KEYS_AT_A_TIME = "1000";
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+function unescapeXml(text: string): string {
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (entity, hex, decimal, name) => {
+    if (name !== undefined) return ENTITIES[name] ?? entity;
+    return String.fromCodePoint(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16));
+  });
 }
 
 function objectUrl({ origin, addressing }: S3Options, bucket: string, key: string): URL {

@@ -79,7 +79,7 @@ test(`${DECIDED} pages in review go out, are decided and come back while the run
   timeout: 1_200_000,
 }, async () => {
   await drawArchive(place.path("archive"), DECIDED + LATER);
-  const running = place.start(runArgs(IS_LONG ? "60" : "10"), env);
+  const running = place.start(runArgs(IS_LONG ? "15" : "10"), env);
   const exported = async () => (await place.run(ofReview("export"), env)).stdout;
   const enough = async () => rowsOf(await exported()).length;
   await expect.poll(enough, { timeout: 300_000, interval: 200 }).toBeGreaterThanOrEqual(DECIDED);

@@ -12,7 +12,7 @@ export const S3_KEYS = { accessKey: "test-access-key", secretKey: "test-secret-k
 export interface S3Server {
   readonly origin: string;
   /** By bucket and key, `bucket/a/b`. */
-  readonly objects: ReadonlyMap<string, Buffer>;
+  readonly objects: Map<string, Buffer>;
   /** What each request was answered with. */
   readonly statuses: readonly number[];
   stop(): Promise<void>;
@@ -37,9 +37,13 @@ export async function startS3Server(addressing: "host" | "path"): Promise<S3Serv
     const bucket = addressing === "host" ? `/${request.headers.host?.split(".")[0]}` : "";
     const name = `${bucket}${path}`.slice(1);
     if (!name.startsWith("results/")) return answer(response, 404, "NoSuchBucket");
-    if (request.method !== "PUT") return answer(response, 405, "MethodNotAllowed");
-    objects.set(name, body);
-    answer(response, 200, null);
+    if (request.method === "PUT") objects.set(name, body);
+    const found = request.method === "GET" ? objects.get(name) : Buffer.alloc(0);
+    const listed = new URL(request.url ?? "", "http://s3").searchParams;
+    if (listed.has("max-keys")) return void response.end(listXml([...objects.keys()], name, listed));
+    if (found === undefined) return answer(response, 404, "NoSuchKey");
+    statuses.push(200);
+    response.end(found);
   });
   const listen = async (port: number) => {
     server.listen(port, "127.0.0.1");
@@ -61,6 +65,20 @@ export async function startS3Server(addressing: "host" | "path"): Promise<S3Serv
   };
 }
 
+const MOST_KEYS = 2;
+const escapeXml = (text: string) => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+
+/** ListObjects, version 1; a few keys at a time, so that nobody gets by without asking on. @param bucket with `/` at its end */
+function listXml(names: readonly string[], bucket: string, asked: URLSearchParams): string {
+  const keys = names.flatMap((name) => (name.startsWith(bucket) ? [name.slice(bucket.length)] : [])).toSorted();
+  const left = keys.filter((key) => key.startsWith(asked.get("prefix") ?? "") && key > (asked.get("marker") ?? ""));
+  const contents = left
+    .slice(0, MOST_KEYS)
+    .map((key) => `<Contents><Key>${escapeXml(key)}</Key><Size>1</Size></Contents>`);
+  const isCut = left.length > MOST_KEYS;
+  return `<?xml version="1.0"?><ListBucketResult><IsTruncated>${isCut}</IsTruncated>${contents.join("\n")}</ListBucketResult>`;
+}
+
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");
 const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
 
@@ -76,7 +94,8 @@ function isSigned(request: IncomingMessage, body: Buffer): boolean {
   if (accessKey !== S3_KEYS.accessKey || region !== S3_KEYS.region || day === undefined) return false;
   const mustBeSigned = ["host", "x-amz-date", "x-amz-content-sha256"].every((name) => names.split(";").includes(name));
   if (!mustBeSigned || header("x-amz-content-sha256") !== sha256(body)) return false;
-  const [path = "", query = ""] = (request.url ?? "").split("?");
+  const [path = "", search = ""] = (request.url ?? "").split("?");
+  const query = search.split("&").toSorted().join("&");
   const headers = names.split(";").map((name) => `${name}:${header(name)}\n`);
   const canonical = [request.method, path, query, headers.join(""), names, sha256(body)].join("\n");
   const time = header("x-amz-date");

@@ -10,7 +10,7 @@ import { cardNumber } from "../helpers/card-numbers.js";
 import { collect } from "../helpers/collect.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-const OPTIONS: OpenSourceOptions = { roots: new Map(), encoding: "utf-8", query: null };
+const OPTIONS: OpenSourceOptions = { roots: new Map(), encoding: "utf-8" };
 const open = (argument: string, options = OPTIONS) => openSource(argument, options);
 
 /** Another way to a folder. */

@@ -22,7 +22,7 @@ function openNight(batch: string, folder: string) {
     const progress = await feed(
       {
         batch: { name: batch } as Batch,
-        sources: [await openSource(folder, { roots: new Map(), encoding: "utf-8", query: null })],
+        sources: [await openSource(folder, { roots: new Map(), encoding: "utf-8" })],
         roots: new Map(),
         priority: "batch",
         concurrency: 8,

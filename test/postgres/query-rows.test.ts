@@ -101,7 +101,5 @@ describe.skipIf(bin === null)(bin === null ? NO_POSTGRES : "with a Postgres", ()
 
 test("a query without a database to ask is refused", async () => {
   const path = join(tempFolder({ "scans.sql": "select 1" }), "scans.sql");
-  await expect(openSource(path, { roots: new Map(), encoding: "utf-8", query: null })).rejects.toThrow(
-    "CARDBATCH_DATABASE",
-  );
+  await expect(openSource(path, { roots: new Map(), encoding: "utf-8" })).rejects.toThrow("CARDBATCH_DATABASE");
 });

@@ -1,5 +1,6 @@
 import { request as httpRequest } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
+import { createBuckets } from "../../src/app/buckets.js";
 import { createSinks } from "../../src/app/sinks.js";
 import { loadConfig } from "../../src/config/load-config.js";
 import { ConfigError, SinkError } from "../../src/domain/errors.js";
@@ -23,7 +24,7 @@ const toThisMachine: S3Transport = ({ url, method, headers, body }) =>
     const sent = httpRequest(options, async (reply) => {
       const chunks: Buffer[] = [];
       for await (const chunk of reply) chunks.push(chunk as Buffer);
-      resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(chunks) });
+      resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(chunks), cut: null });
     });
     sent.on("error", reject).end(body);
   });
@@ -104,14 +105,12 @@ test.each([
 
 test("is joined by its settings, with the application's own HTTP client", async () => {
   const server = await openServer("path");
-  const closers: (() => Promise<void> | void)[] = [];
-  const app = (env: Record<string, string>) => ({
-    config: loadConfig({ CARDBATCH_SINKS: "s3://results/cards", ...env }, undefined),
-    defer: (close: () => Promise<void> | void) => {
-      closers.push(close);
-      return async () => {};
-    },
-  });
+  const app = (env: Record<string, string>) => {
+    const config = loadConfig({ CARDBATCH_SINKS: "s3://results/cards", ...env }, undefined);
+    const buckets = createBuckets(config);
+    onTestFinished(() => buckets.close());
+    return { config, buckets };
+  };
   const settings = {
     CARDBATCH_S3_ENDPOINT: server.origin,
     CARDBATCH_S3_REGION: S3_KEYS.region,
@@ -121,7 +120,6 @@ test("is joined by its settings, with the application's own HTTP client", async 
   const [sink] = createSinks(app({ ...settings, CARDBATCH_S3_ADDRESSING: "path" }), "f1");
   await sink?.write([recordOf("b", 1)], 1);
   expect([...server.objects.keys()]).toEqual(["results/cards/b/f1-00000001.ndjson"]);
-  for (const close of closers) await close();
   expect(() => createSinks(app({ ...settings, CARDBATCH_S3_SECRET_KEY: "" }), "f1")).toThrow(ConfigError);
   expect(() => createSinks(app(settings), "f1")).toThrow("CARDBATCH_S3_ADDRESSING=path");
   const path = { ...settings, CARDBATCH_S3_ADDRESSING: "path" };

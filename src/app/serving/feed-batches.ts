@@ -133,7 +133,7 @@ function placeOf(roots: Roots, { root, path }: { readonly root: string; readonly
 
 async function folderSource(path: string): Promise<ImageSource> {
   try {
-    const source = await openSource(path, { roots: new Map(), encoding: "utf-8", query: null });
+    const source = await openSource(path, { roots: new Map(), encoding: "utf-8" });
     if (source.kind === "folder") return source;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

@@ -18,6 +18,8 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY models models
 COPY LICENSE THIRD-PARTY-NOTICES.md ./
+# A volume takes its owner from the folder that it covers.
+RUN mkdir /staging && chown node /staging
 USER node
 ENTRYPOINT ["node", "dist/cli/main.js"]
 CMD ["worker"]

@@ -1,0 +1,1 @@
+export declare function findPrometheus(): { readonly prometheus: string; readonly promtool: string } | null;

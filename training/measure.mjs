@@ -44,7 +44,7 @@ for (const row of rows.slice(0, Number(args.limit))) {
     unreadable.push(error.code);
   }
 }
-report(results);
+if (results.length > 0) report(results);
 if (unreadable.length > 0) console.log(`not decoded: ${unreadable.length}`);
 if (args.dump) await writeFile(args.dump, results.map((r) => `${JSON.stringify(r)}\n`).join(""));
 

@@ -214,12 +214,14 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=5000)
     parser.add_argument("--renew", type=int, default=2, help="scenes drawn per step")
     parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--only", choices=("locator", "closeup"), help="train one of the two; the other stays as it is")
     args = parser.parse_args()
     one_thread()
     torch.manual_seed(args.seed)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([8, args.seed])
+    wanted = [args.only] if args.only else ["locator", "closeup"]
     nets = {"locator": Locator(), "closeup": Closeup()}
     for name, net in nets.items():
         net.to(memory_format=torch.channels_last)
@@ -235,12 +237,12 @@ def main() -> None:
     }
     pool = Pool(args.pool, lambda i: draw_training_scene("train", args.seed + 1000, i))
     pool.fill(300)
-    clock, step, last, mean = Clock(args.minutes), 0, time.monotonic(), np.zeros(2)
+    clock, step, last, mean = Clock(args.minutes), 0, time.monotonic(), np.zeros(len(wanted))
     while (progress := clock.progress()) < 1:
         pool.renew(args.renew * 2 if len(pool.items) < args.pool // 3 else args.renew)
         for group in optimizer.param_groups:
             group["lr"] = rate(progress, args.rate)
-        losses = [_locator_step(rng, nets["locator"], pool, args.batch), _closeup_step(rng, nets["closeup"], pool, args.batch)]
+        losses = [STEPS[name](rng, nets[name], pool, args.batch) for name in wanted]
         optimizer.zero_grad()
         sum(losses).backward()
         for net in nets.values():
@@ -303,6 +305,9 @@ def _closeup_step(rng, net, pool: Pool, count: int) -> torch.Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         out = net(x)
     return closeup_loss(out.float(), target)
+
+
+STEPS = {"locator": _locator_step, "closeup": _closeup_step}
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / "truth.csv", "w", newline="", encoding="utf-8") as truth, open(out / "scenes.ndjson", "w", encoding="utf-8") as scenes:
+    # Line by line: what an interrupted drawing leaves is of use.
+    with open(out / "truth.csv", "w", 1, newline="", encoding="utf-8") as truth, open(out / "scenes.ndjson", "w", 1, encoding="utf-8") as scenes:
         writer = csv.DictWriter(truth, (*TRUTH, *STRATA), lineterminator="\n")
         writer.writeheader()
         for index in range(args.first, args.first + args.count):

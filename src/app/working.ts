@@ -165,6 +165,7 @@ function createWorker(
       await images.add(pages.filter((_, i) => due[i]));
     },
     refuse: refuseJob,
+    isSettling: app.redisHealth.isSettling,
     emit: app.emit,
   });
 }

@@ -60,6 +60,8 @@ export interface ImageWorkerDeps {
   readonly addPages: (pages: readonly PageJob[], batch: Batch) => Promise<void>;
   /** The outcome of a job that does not fit the schema; a destination of its own, if it named one. */
   readonly refuse: (jobId: string, data: unknown) => { record: OutcomeRecord; destination: string | null };
+  /** Redis is not to be relied on at present. @default never */
+  readonly isSettling?: () => boolean;
   readonly emit: EventSink;
 }
 
@@ -184,6 +186,7 @@ export function createImageWorker(
         for (const job of lost) jobs.get(job)?.abort();
       },
       onCompleted: (job) => deps.emit({ type: "step", step: "completed", request: job.id ?? "" }),
+      isSettling: deps.isSettling ?? (() => false),
       emit: deps.emit,
     },
   );

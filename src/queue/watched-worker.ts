@@ -30,6 +30,8 @@ export interface WatchedWorkerDeps {
   /** These jobs are no longer ours. */
   readonly onLost?: (jobs: readonly string[]) => void;
   readonly onCompleted?: (job: Job) => void;
+  /** Redis is away, takes no writes, or has just come back: nobody gets a job then. @default never */
+  readonly isSettling?: () => boolean;
   readonly emit: EventSink;
 }
 
@@ -85,6 +87,7 @@ export function createWatchedWorker(
   const retired: Promise<void>[] = [];
   const watchdog = startWatchdog(
     {
+      isSettling: deps.isSettling ?? (() => false),
       waiting: () => countWaiting(redis, `${keys.prefix}:${queue}`),
       hasFreePlaces: () => atWork < concurrency,
       taken: () => taken,
@@ -110,6 +113,7 @@ export function createWatchedWorker(
 }
 
 export interface Watched {
+  isSettling(): boolean;
   /** Jobs that could be taken now. */
   waiting(): Promise<number>;
   hasFreePlaces(): boolean;
@@ -124,7 +128,7 @@ export function startWatchdog(watched: Watched, lookMs: number): { stop(): void 
   let takenBefore = watched.taken();
   let idleLooks = 0;
   const look = async () => {
-    const waiting = await watched.waiting().catch(() => 0);
+    const waiting = watched.isSettling() ? 0 : await watched.waiting().catch(() => 0);
     const taken = watched.taken();
     idleLooks = waiting > 0 && watched.hasFreePlaces() && taken === takenBefore ? idleLooks + 1 : 0;
     takenBefore = taken;

@@ -13,14 +13,16 @@ describe("the watchdog", () => {
   let waiting = 0;
   let taken = 0;
   let isFree = true;
+  let isSettling = false;
   let replaced = 0;
   let watchdog: { stop(): void };
 
   beforeEach(() => {
     vi.useFakeTimers();
-    [waiting, taken, isFree, replaced] = [1, 0, true, 0];
+    [waiting, taken, isFree, isSettling, replaced] = [1, 0, true, false, 0];
     watchdog = startWatchdog(
       {
+        isSettling: () => isSettling,
         waiting: async () => waiting,
         hasFreePlaces: () => isFree,
         taken: () => taken,
@@ -50,12 +52,13 @@ describe("the watchdog", () => {
   it.each([
     ["nothing waits", () => (waiting = 0)],
     ["no place is free", () => (isFree = false)],
+    ["Redis takes nothing at present", () => (isSettling = true)],
     ["a job is taken", () => taken++],
   ])("leaves alone who has a reason: %s", async (_why, now) => {
     await looks(3);
     now();
     await looks(1);
-    [waiting, isFree] = [1, true];
+    [waiting, isFree, isSettling] = [1, true, false];
     await looks(3);
     expect(replaced).toBe(0);
   });
@@ -77,7 +80,10 @@ it("a worker whose line for waiting is dead, and stays so, takes jobs again", { 
     redis,
     redisOfTests.keys,
     { queue: "wedged", concurrency: 2, lookMs: LOOK_MS },
-    { work: async (job) => void done.push(job.id ?? ""), emit: (event) => void events.push(event) },
+    {
+      work: async (job) => void done.push(job.id ?? ""),
+      emit: (event) => void events.push(event),
+    },
   );
   onTestFinished(async () => {
     await proxy.setFault(null);

@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { makeApiKey, revokeApiKey, rotateWebhookSecret } from "../app/api-keys.js";
 import { type App, openApp } from "../app.js";
 import { SCOPES, type Scope } from "../domain/api-key.js";
-import { UsageError } from "../domain/errors.js";
 import { type ApiKeys, createApiKeys } from "../queue/api-keys.js";
 import type { Context } from "./context.js";
 import { examples } from "./examples.js";
+import { readJwk } from "./read-jwk.js";
 
 interface AddOptions {
   readonly name: string;
@@ -83,15 +82,6 @@ async function rotate(id: string, { app, apiKeys }: Parts, { terminal }: Context
   const webhookSecret = await rotateWebhookSecret(app, apiKeys, id);
   terminal.data(JSON.stringify({ id, webhookSecret }));
   terminal.message("webhooks carry a signature by this secret and, for 24 hours, one by the old one");
-}
-
-/** @throws UsageError without anything of the file, which may be a private key */
-function readJwk(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new UsageError(`--jwk ${file}: ${error instanceof SyntaxError ? "not JSON" : "cannot be read"}`);
-  }
 }
 
 function parseScopes(text: string): readonly Scope[] {

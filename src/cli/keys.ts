@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type App, keyringPathOf, openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
@@ -6,6 +5,7 @@ import { nameSchema } from "../domain/payload.js";
 import { createKeyring } from "../vault/keyring-file.js";
 import { addApiKeys } from "./api-keys.js";
 import type { Context } from "./context.js";
+import { readJwk } from "./read-jwk.js";
 
 interface ConfigOption {
   readonly config?: string;
@@ -94,21 +94,6 @@ async function withApp(
 
 function keyOf(record: string): { readonly kid: string } {
   return (JSON.parse(record) as { jwk: { kid: string } }).jwk;
-}
-
-/** @throws UsageError without anything of the file, which may be a private key */
-function readJwk(file: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    throw new UsageError(`--jwk ${file}: cannot be read`);
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UsageError(`--jwk ${file}: not JSON`);
-  }
 }
 
 function parseName(text: string): string {

@@ -45,7 +45,7 @@ export function tellOutcomes(parts: ServingParts): Going {
       try {
         const free = AT_A_TIME - underWay.size;
         const claimed = free === 0 ? [] : await deliveries.claim(free);
-        for (const delivery of claimed) start(delivery);
+        for (const delivery of claimed) if (!underWay.has(delivery.id)) start(delivery);
         if (claimed.length > 0 && underWay.size < AT_A_TIME) continue;
         await Promise.race([sleep(LOOK_MS, undefined, { signal: closing.signal }), ...underWay.values()]).catch(
           () => {},

@@ -50,10 +50,13 @@ function bindingOf(name: string) {
   return { request: name, field: SCHEDULE_FIELD } as const;
 }
 
+/** A place in a bucket. */
+const IS_URL = /^[a-z0-9]+:\/\//;
+
 /** Sources as they are kept: the same on every machine that has their root, wherever it is mounted. */
 export async function keepSources(config: App["config"], names: readonly string[]): Promise<SourceFolder[]> {
   const roots = await namedRoots(config.roots ?? []);
-  return names.map((name) => toReference(resolve(name), roots));
+  return names.map((name) => (IS_URL.test(name) ? { path: name } : toReference(resolve(name), roots)));
 }
 
 /** The same as arguments, on this machine. @throws ConfigError when it lacks the root */

@@ -54,7 +54,7 @@ export function addRunOptions(command: Command): Command {
     .option("--csv", "also write results.csv")
     .option(
       "--sink <url>",
-      "also write outcomes there, such as postgres://user@host/db; may be given several times",
+      "also write outcomes there: postgres://user@host/db or s3://bucket/prefix; may be given several times",
       collect,
     )
     .option("--rate <calls>", "what the vendor allows, such as 20 or 20/s,50000/day; auto finds it out", parseRate)

@@ -18,7 +18,7 @@ import {
 } from "../helpers/cli.js";
 import { drawPng } from "../helpers/png.js";
 
-const IMAGES = 150;
+const IMAGES = 300;
 /** Slow enough for a command to come in between on a busy machine. */
 const RATE = "5";
 let place: Place;

@@ -26,6 +26,7 @@ import type { ReadableRoots } from "../recognition/resolve-reference.js";
 import { judge } from "../verify/judge.js";
 import { normalizeAnswer } from "../verify/normalize-answer.js";
 import { openFolders, rememberedRoots } from "./folder-names.js";
+import { type GoldenLane, startGolden } from "./golden.js";
 import { buildProvider, concurrencyOf, limitsOf } from "./providers.js";
 import { openImages, stagingFolder } from "./staging.js";
 import { thresholdsOf } from "./thresholds.js";
@@ -58,8 +59,10 @@ export async function startWorking(app: App, options: WorkingOptions): Promise<W
   const concurrency = Math.max(...[...lanes.values()].map((lane) => lane.concurrency));
   const dispatcher = (name: ProviderName) => lanes.get(name)?.dispatcher ?? null;
   const worker = createWorker(app, { ...options, concurrency: jobsFor(concurrency) }, dispatcher);
+  const golden = await startGolden(app, (name) => lanes.get(name)?.dispatcher ?? null, options.stop);
   const close = app.defer(async () => {
     await worker.close();
+    await golden?.close();
     for (const lane of lanes.values()) await lane.close();
   });
   return { dispatcher, pace: (name) => lanes.get(name)?.pace ?? null, concurrency, close };
@@ -71,7 +74,7 @@ function jobsFor(calls: number): number {
 }
 
 interface Lane {
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Dispatcher & GoldenLane;
   readonly pace: Pace | null;
   readonly concurrency: number;
   close(): Promise<void>;

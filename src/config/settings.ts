@@ -139,6 +139,16 @@ export const configSchema = z.strictObject({
     "port of /metrics; 0: any",
   ),
   metricsHost: setting("CARDBATCH_METRICS_HOST", text.default("127.0.0.1"), "address of /metrics"),
+  golden: setting(
+    "CARDBATCH_GOLDEN",
+    text.optional(),
+    "labels (CSV: file,page,number) of images beside it that are called for besides, to watch accuracy; workers need both",
+  ),
+  goldenShare: setting(
+    "CARDBATCH_GOLDEN_SHARE",
+    numeric(amount.min(0).max(1)).default(0.01),
+    "golden calls for each call",
+  ),
   allowHttp: setting("CARDBATCH_ALLOW_HTTP", list.default([]), "hosts besides loopback that may be plain http"),
   database: secret("CARDBATCH_DATABASE", "what queries as sources (.sql) ask, such as postgres://user@host/database"),
   sinks: list.default([]).meta({

@@ -21,7 +21,11 @@ export function accountOf(batch: string, { name }: OcrProvider, end: CallEnd): C
 }
 
 /** What is told of a call that went out. */
-export function calledEvent(account: CallAccount, durationMs: number, end: CallEnd): CardbatchEvent {
+export function calledEvent(
+  account: CallAccount,
+  durationMs: number,
+  end: CallEnd,
+): Extract<CardbatchEvent, { type: "called" }> {
   const { provider, billable, uncertain } = account;
   const common = { type: "called", provider, durationMs, billable, uncertain } as const;
   if ("answer" in end) {

@@ -6,6 +6,7 @@ import type { AnswerLedger, CallAccount, CallToSend, Departure, HeldPage } from 
 import { type CallReport, heldTooLong, type Pace, type Slot } from "../domain/pace.js";
 import type { EncodedCall, OcrProvider } from "../domain/provider.js";
 import { accountOf, type CallEnd, calledEvent } from "./call-account.js";
+import { type CallGolden, createGoldenCall } from "./call-golden.js";
 import { createCredentialRenewal } from "./credentials.js";
 import { createFirstCallGate } from "./first-call-gate.js";
 import { createPlaces } from "./places.js";
@@ -33,7 +34,7 @@ export interface ProviderLane {
   readonly concurrency: number;
 }
 
-export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispatcher {
+export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispatcher & { callGolden: CallGolden } {
   const { provider } = lane;
   const { ledger } = deps;
   const gate = createFirstCallGate();
@@ -214,9 +215,23 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     return error;
   };
 
+  const callGolden = createGoldenCall({
+    provider,
+    pace: lane.pace,
+    places,
+    refuse: (signal) => {
+      refuseWhenStopped(signal);
+      refuseWhenHeld();
+    },
+    report,
+    reportOf,
+    emit: deps.emit,
+  });
+
   return {
     provider,
     dispatch,
+    callGolden,
     stoppedBy: () => stopped?.error ?? null,
     isOutage: (streak) => lane.pace !== null && streak === `${provider.name}:${lane.pace.state().outage}`,
   };

@@ -106,7 +106,8 @@ async function nameOf(record: OutcomeRecord, { openSource }: AccuracyDeps): Prom
   return sourceJwe === undefined ? source : openSource(record).catch(() => source);
 }
 
-async function readLabels(truth: string, fingerprint: AccuracyDeps["fingerprint"]): Promise<Map<string, Label>> {
+/** The lines of a truth file by the page that they are of. @throws UsageError when it cannot be used */
+export async function readLabels(truth: string, fingerprint: AccuracyDeps["fingerprint"]): Promise<Map<string, Label>> {
   const labels = new Map<string, Label>();
   const parser = createReadStream(truth)
     .on("error", (error) => parser.destroy(error))

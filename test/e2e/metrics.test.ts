@@ -53,6 +53,26 @@ it("--metrics-file says what summary.json says", async () => {
   expect(of("sink_writes_total")).toBe(found);
 });
 
+it("golden images are called for besides, and are in nothing but their own figures", async () => {
+  const labels = ["file,page,number", "0000/000001.png,0,", "0000/000002.png,0,6200000000000000"];
+  await writeFile(place.path("archive/truth.csv"), labels.join("\n"));
+  const args = ["run", "archive", "--provider", "huawei", "--rate", "500", "--batch", "golden", "--out", "out-golden"];
+  const golden = { CARDBATCH_GOLDEN: place.path("archive/truth.csv"), CARDBATCH_GOLDEN_SHARE: "0.5" };
+  await place.run([...args, "--refresh", "--metrics-file", "golden.prom"], { ...env, ...golden });
+  const samples = parseSamples(await readFile(place.path("golden.prom"), "utf8"));
+  const of = (name: string) => sumOf([samples], name);
+  const summary = readSummary(place.path("out-golden"));
+  expect(summary.found).toBe(IMAGES + 2);
+  expect(of("groundtruth_calls_total")).toBeGreaterThan(0);
+  expect(of("provider_calls_total") - of("groundtruth_calls_total")).toBe(summary.calls);
+  expect(of("groundtruth_cards_total")).toBe(of("groundtruth_calls_total"));
+  // The emulator makes up a number for each picture: none is right, where there is none to read least of all.
+  expect(of("groundtruth_cards_total")).toBe(samples.get('groundtruth_cards_total{provider="huawei",match="wrong"}'));
+  expect(of("groundtruth_cost_total")).toBeCloseTo(of("groundtruth_billable_calls_total") * 0.05, 6);
+  const page = await readFile(place.path("out-golden/report.html"), "utf8");
+  expect(page).toContain("Golden images");
+});
+
 it("four workers: sums are right, and one that dies is replaced", { timeout: 120_000 }, async () => {
   const workers = Array.from({ length: WORKERS }, () =>
     place.start(["worker", "--provider", "huawei", "--rate", "20"], { ...env, CARDBATCH_METRICS_PORT: "0" }),

@@ -154,13 +154,15 @@ async function readNew(
   const { keyring: _keyring, ...rest } = summary;
   const { listed, opened, unchanged } = result.feed;
   const isEmpty = listed + unchanged === 0 && !allowEmpty;
-  const reason =
+  const failure =
     describeEnding(result.ending) ??
     mismatch ??
     (isEmpty ? "the sources hold no image; are they mounted? (--allow-empty takes that for normal)" : null);
+  const [behind] = result.behind;
   return {
-    result: reason === null ? "succeeded" : "failed",
-    reason,
+    result: failure === null ? "succeeded" : "failed",
+    reason:
+      failure ?? (behind === undefined ? null : `${behind} lacks outcomes that are in --out; the next run brings them`),
     opened,
     unchanged,
     calls: summary.thisRun.calls,

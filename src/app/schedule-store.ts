@@ -7,7 +7,7 @@ import { type DueTimes, definitionSchema, type KnownSchedule, type Schedule } fr
 import { toReference } from "../intake/source.js";
 import { createSchedules, type Schedules, type StoredSchedule } from "../queue/schedules.js";
 import { dueTimes } from "../schedule/cron.js";
-import { namedRoots } from "./working.js";
+import { namedRoots } from "./readable-roots.js";
 
 /** The schedules, with what they say; in Redis that is encrypted, since paths and addresses may hold what is nobody's business. */
 export interface ScheduleStore {

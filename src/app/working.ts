@@ -1,11 +1,8 @@
-import { realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { isAbsolute } from "node:path";
 import type { App } from "../app.js";
 import { createDispatcher } from "../dispatch/dispatch-page.js";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Batch } from "../domain/batch.js";
-import { bucketFolder } from "../domain/bucket-path.js";
 import type { Dispatcher, StopSignals } from "../domain/dispatcher.js";
 import { ConfigError } from "../domain/errors.js";
 import type { Pace } from "../domain/pace.js";
@@ -22,13 +19,14 @@ import { createPace } from "../queue/pace.js";
 import { guardPreparing } from "../queue/prepare-guard.js";
 import { recordFailure } from "../recognition/make-record.js";
 import { createRecognizer } from "../recognition/recognize-card.js";
-import type { ReadableRoots } from "../recognition/resolve-reference.js";
 import { judge } from "../verify/judge.js";
 import { normalizeAnswer } from "../verify/normalize-answer.js";
-import { openFolders, rememberedRoots } from "./folder-names.js";
+import { openFolders } from "./folder-names.js";
 import { type GoldenLane, startGolden } from "./golden.js";
 import { buildProvider, concurrencyOf, limitsOf } from "./providers.js";
-import { openImages, stagingFolder } from "./staging.js";
+import { readableRoots } from "./readable-roots.js";
+import { remembered } from "./remembered.js";
+import { openImages } from "./staging.js";
 import { thresholdsOf } from "./thresholds.js";
 
 const DAY_MS = 24 * 3600_000;
@@ -135,7 +133,7 @@ function createWorker(
   dispatcher: (provider: ProviderName) => Dispatcher | null,
 ): ImageWorker {
   const { redis, keys, batches, images, outcomes, vault } = app;
-  const knownRoots = remembered(() => readableRoots(app));
+  const knownRoots = remembered(() => readableRoots(app), KNOWN_MS);
   const batchOf = rememberedBatches(app, options.providers);
   const recognizer = createRecognizer({
     readableRoots: (fresh) => (fresh ? readableRoots(app) : knownRoots()),
@@ -184,7 +182,7 @@ function rememberedBatches(app: App, providers: readonly ProviderName[]): (name:
       const batch = await app.batches.get(name);
       return batch === null ? null : { ...batch, sources: await openFolders(batch.sources, app.vault) };
     };
-    const lookup = known.get(name) ?? remembered(ask);
+    const lookup = known.get(name) ?? remembered(ask, KNOWN_MS);
     const batch = (await lookup()) ?? (await ask());
     if (batch !== null) known.set(name, lookup);
     return batch ?? unopened(app, name, providers);
@@ -206,37 +204,6 @@ function unopened(app: App, name: string, providers: readonly ProviderName[]): B
   };
 }
 
-/** The folders that jobs may read: those configured, or else those that run and enqueue have named. */
-export async function readableRoots(app: App): Promise<ReadableRoots> {
-  const named = new Map(await namedRoots(app.config.roots ?? []));
-  named.set(STAGED_ROOT, await stagingFolder(app));
-  return { named, folders: app.config.roots === undefined ? await rememberedRoots(app) : [] };
-}
-
-/** `name=/folder` as a map, links resolved. @throws ConfigError for an entry that makes no sense */
-export async function namedRoots(entries: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const roots = new Map<string, string>();
-  for (const entry of entries) {
-    const [, name, folder] = /^([^=]+)=(.+)$/.exec(entry) ?? [];
-    const object = bucketFolder(folder ?? "");
-    if (name !== undefined && object !== null && nameSchema.safeParse(name).success) {
-      roots.set(name, object);
-      continue;
-    }
-    if (name === undefined || folder === undefined || !isAbsolute(folder) || !nameSchema.safeParse(name).success) {
-      throw new ConfigError(
-        "CARDBATCH_ROOTS: takes name=/absolute/folder or name=s3://bucket/prefix, several separated by commas",
-      );
-    }
-    if (name === STAGED_ROOT) throw new ConfigError(`CARDBATCH_ROOTS: ${name} is the name of CARDBATCH_STAGING`);
-    const path = await realpath(folder).catch(() => {
-      throw new ConfigError(`CARDBATCH_ROOTS: ${name}: there is no folder ${folder}`);
-    });
-    roots.set(name, path);
-  }
-  return roots;
-}
-
 /** The outcome of a job that does not fit the schema: as much of it as can be trusted, and nothing of what cannot. */
 function refuseJob(jobId: string, data: unknown) {
   const fields = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
@@ -255,20 +222,4 @@ function refuseJob(jobId: string, data: unknown) {
   };
   const failure = { code: "payload-invalid", message: "the job's data were refused" } as const;
   return { record: recordFailure(facts, failure, null), destination: nameOf("destination") };
-}
-
-/** Asks again once what is known is older than a second. */
-function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | null = null;
-  let untilMs = 0;
-  return () => {
-    if (known === null || performance.now() > untilMs) {
-      untilMs = performance.now() + KNOWN_MS;
-      known = ask();
-      known.catch(() => {
-        known = null;
-      });
-    }
-    return known;
-  };
 }

@@ -33,6 +33,7 @@ export function summaryText(input: SummaryText, paint: Paint): string {
     ...accuracyRows(input, paint),
     ["results", join(input.folder, "results.ndjson")],
     ["failures", join(input.folder, "failures.ndjson")],
+    ["report", join(input.folder, "report.html")],
     ["keyring", `${summary.keyring}  (back it up: without it no number can be read again)`],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));

@@ -72,6 +72,7 @@ describe("the summary", () => {
         time      12 s, 4.9 calls/s
         results   out/results.ndjson
         failures  out/failures.ndjson
+        report    out/report.html
         keyring   /home/u/keyring.json  (back it up: without it no number can be read again)
       "
     `);
@@ -121,6 +122,7 @@ describe("the summary", () => {
                   expiry date 39 of 40 (97.5 %), bank 30 of 30 (100.0 %), against truth.csv
         results   out/results.ndjson
         failures  out/failures.ndjson
+        report    out/report.html
         keyring   /home/u/keyring.json  (back it up: without it no number can be read again)
 
         Stopped on request. Run the same command again to go on.

@@ -1,6 +1,7 @@
 import type { ApiKey } from "../../domain/api-key.js";
 import type { Priority } from "../../domain/payload.js";
 import { Problem } from "../../domain/problem.js";
+import { remembered } from "../remembered.js";
 import type { ServingParts } from "./parts.js";
 
 /** How stale the count of waiting images may be. @unit milliseconds */
@@ -17,8 +18,8 @@ export interface Admission {
 
 export function createAdmission({ app, options }: ServingParts, stopping: AbortSignal): Admission {
   const counts = {
-    interactive: remembered(() => app.images.urgent()),
-    batch: remembered(async () => (await app.images.backlog()) - (await app.images.asleep())),
+    interactive: remembered(() => app.images.urgent(), COUNT_KEPT_MS),
+    batch: remembered(async () => (await app.images.backlog()) - (await app.images.asleep()), COUNT_KEPT_MS),
   };
   return {
     assertOpen: () => {
@@ -32,20 +33,5 @@ export function createAdmission({ app, options }: ServingParts, stopping: AbortS
       if ((await counts[priority]()) >= options.backlog) throw full(`${options.backlog} images wait already`);
       if (await app.outcomes.isFull(destination)) throw full("the outcomes of earlier requests are not read");
     },
-  };
-}
-
-function remembered(count: () => Promise<number>): () => Promise<number> {
-  let known: Promise<number> | null = null;
-  let untilMs = 0;
-  return () => {
-    if (known === null || performance.now() > untilMs) {
-      untilMs = performance.now() + COUNT_KEPT_MS;
-      known = count();
-      known.catch(() => {
-        known = null;
-      });
-    }
-    return known;
   };
 }

@@ -14,7 +14,7 @@ import { locate, sealReference } from "../../recognition/resolve-reference.js";
 import type { StagedImage } from "../../staging/staging.js";
 import { findTargetFault } from "../../webhooks/target.js";
 import { readFacts } from "../feeding.js";
-import { namedRoots } from "../working.js";
+import { namedRoots } from "../readable-roots.js";
 import type { BatchRefusal } from "./batch-of-key.js";
 import type { ServingParts } from "./parts.js";
 

@@ -71,9 +71,8 @@ const DAMAGES: Record<string, { damage: () => Promise<unknown>; differences: obj
   },
   "a Redis that lost everything but the answers": {
     damage: async () => {
-      for (const names of await allKeys(redis, place.env.CARDBATCH_PREFIX ?? "")) {
-        await redis.unlink(...names.filter((name) => !/:(ans:.*|keyring)$/.test(name)));
-      }
+      const names = (await allKeys(redis, place.env.CARDBATCH_PREFIX ?? "")).flat();
+      await redis.unlink(...names.filter((name) => !/:(ans:.*|keyring)$/.test(name)));
     },
     differences: { "never-found": { count: IMAGES }, "no-mark": { count: IMAGES } },
   },

@@ -32,10 +32,10 @@ spawnSync(process.execPath, [entry, "keys", "init"], { env: base, stdio: ["ignor
 for (const { name, args, env } of stackHere({ folder, samples, offset })) {
   keep(name, process.execPath, [entry, ...args], { ...base, ...env });
 }
-startPrometheus();
+await startPrometheus();
 
-function startPrometheus() {
-  const found = findPrometheus();
+async function startPrometheus() {
+  const found = await findPrometheus();
   if (found === null)
     return void console.error("demo: Prometheus is not here and cannot be brought; going on without it");
   const config = join(folder, "prometheus.yml");

@@ -1,1 +1,1 @@
-export declare function findPrometheus(): { readonly prometheus: string; readonly promtool: string } | null;
+export declare function findPrometheus(): Promise<{ readonly prometheus: string; readonly promtool: string } | null>;

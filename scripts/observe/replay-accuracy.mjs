@@ -16,7 +16,7 @@ const SHARE = 0.05;
 const HEALTHY = 0.005;
 const CALLED = { type: "called", provider: "huawei", result: "ok", durationMs: 100, billable: true, uncertain: false };
 const rules = fileURLToPath(new URL("../../grafana/rules/", import.meta.url));
-const found = findPrometheus();
+const found = await findPrometheus();
 if (found === null) {
   console.error("replay: no promtool here, and it cannot be brought");
   process.exit(1);

@@ -1,4 +1,4 @@
-/** What the pages that are written to disk share. They load nothing, run nothing, and follow the reader's light or dark. */
+/** What all pages share. They load nothing, run nothing, and follow the reader's light or dark. */
 
 /** Everything a page needs is in it; should anything else ever get in, the browser refuses it. */
 const NOTHING_FROM_ELSEWHERE = "default-src 'none'; style-src 'unsafe-inline'";
@@ -17,7 +17,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: any
 p { margin: 0 0 .8rem } .muted, figcaption { color: var(--muted) }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: 0 0 1rem; width: 100% }
 td, th { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top } th { font-weight: 600 }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } tr { border-bottom: 1px solid var(--line) }
+td + td:not(.n) { overflow-wrap: anywhere; min-width: 9.5rem } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } tr { border-bottom: 1px solid var(--line) }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere }
 figure { margin: 0 } svg text { font: 11px system-ui, sans-serif; fill: var(--muted) }
 @media print { body { max-width: none; padding: 0 } h2 { break-after: avoid } table, figure { break-inside: avoid } }`;

@@ -16,7 +16,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const rulesFolder = `${root}grafana/rules/`;
 const alerts = ruleFile("alerts.yml").filter(({ alert }) => alert !== undefined);
 const { tests } = parse(readFileSync(`${rulesFolder}alerts.test.yml`, "utf8")) as { tests: readonly AlertCase[] };
-const found = findPrometheus();
+const found = await findPrometheus();
 
 it.each(alerts.map(({ alert = "" }) => alert))("%s has a runbook, a case that fires and one that is quiet", (alert) => {
   const runbook = readFileSync(`${root}docs/runbooks/${alert}.md`, "utf8");

@@ -52,7 +52,7 @@ it("dashboards ask for metrics that there are", async () => {
   expect(asked.filter((name) => !known.has(name) && !recorded.has(name))).toEqual([]);
 });
 
-const found = IS_LONG ? findPrometheus() : null;
+const found = IS_LONG ? await findPrometheus() : null;
 const LEFT_OUT = IS_LONG ? " (no Prometheus here: install prometheus)" : " (long form)";
 
 describe.skipIf(found === null)(`demo:observe${found === null ? LEFT_OUT : ""}`, () => {

@@ -60,26 +60,32 @@ function heading({ summary, ending }: Report): string {
 <p class="ending ${ending === "complete" ? "good" : "bad"}">${ENDINGS[ending]}</p>`;
 }
 
+/** Name, figure and note. */
+type Tile = [string, string, string];
+
 function tiles({ summary, story }: Report): string {
   const { found, accepted, review, failed, rejected, thisRun } = summary;
   const read = Math.max(found - summary.pending, 1);
-  const seconds = Math.max(summary.seconds, 0.001);
   const first = story.latencies[0];
-  const all: [string, string, string][] = [
+  const all: Tile[] = [
     ["accepted", percent(accepted / read), `${count(accepted)} without anybody looking`],
     ["to review", percent(review / read), `${count(review)} for a person to look at`],
     ["not read", count(failed + rejected), `${count(failed)} failed, ${count(rejected)} rejected`],
-    ["speed", `${(thisRun.calls / seconds).toFixed(1)} calls/s`, `${plural(thisRun.calls, "call")} in this run`],
+    ...(thisRun.calls === 0 ? [] : [speed(thisRun.calls, summary.seconds)]),
     ["cost", money(summary.cost), `${plural(summary.billableCalls, "billable call")} in all`],
     ...(first === undefined
       ? []
-      : [["a call took", duration(first.p50), `95 % within ${duration(first.p95)}`] as [string, string, string]]),
+      : [["a call took", duration(first.p50), `95 % within ${duration(first.p95)}`] satisfies Tile]),
   ];
   const items = all.map(
     ([name, value, note]) =>
       `<div><dt>${name}</dt><dd><b>${escaped(value)}</b><span>${escaped(note)}</span></dd></div>`,
   );
   return `<dl class="tiles">${items.join("")}</dl>`;
+}
+
+function speed(calls: number, seconds: number): Tile {
+  return ["calls a second", (calls / Math.max(seconds, 0.001)).toFixed(1), `${plural(calls, "call")} in this run`];
 }
 
 function outcomes(summary: Summary): string {

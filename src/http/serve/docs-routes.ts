@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { PROBLEMS } from "../../domain/problem.js";
+import { escaped, page, table } from "../../pages/html.js";
 import { openApiDocument } from "./openapi.js";
 import { OPERATIONS, type Operation } from "./operations.js";
 
@@ -16,41 +17,42 @@ export function addDocsRoutes(server: FastifyInstance, version: string): void {
   );
 }
 
+/** On top of every page's style. */
 const STYLE = `
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; background: #fff }
-  code { font: 0.9em ui-monospace, monospace; background: #f2f4f6; padding: 0.1em 0.3em; border-radius: 3px }
-  section { border-top: 1px solid #d5dae0; padding: 0.5rem 0 }
-  table { border-collapse: collapse } td, th { text-align: left; padding: 0.2rem 1rem 0.2rem 0; vertical-align: top }
-  .verb { font-weight: 600; text-transform: uppercase } .scope { color: #57606a }
-  @media (prefers-color-scheme: dark) { body { background: #14171a; color: #dde1e5 } code { background: #262b31 } }
-`;
+a { color: var(--one) } code { background: var(--panel); padding: .1em .3em; border-radius: 3px }
+section { border-top: 1px solid var(--line); margin-top: 1.4rem } section h2 { margin: 1.2rem 0 .4rem; overflow-wrap: anywhere }
+h2 code { background: none; padding: 0 } .verb { font-size: .85rem; letter-spacing: .04em; text-transform: uppercase; color: var(--muted) }
+.all { columns: 22rem; list-style: none; padding: 0 } .all a { text-decoration: none } ul { padding-left: 1.2rem }`;
 
 function docsPage(version: string): string {
-  const problems = Object.entries(PROBLEMS).map(
-    ([code, [status, title]]) => `<tr><td>${status}</td><td><code>${code}</code></td><td>${toHtml(title)}</td></tr>`,
-  );
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>cardbatch API</title><style>${STYLE}</style>
-<h1>cardbatch API</h1>
-<p>Version ${toHtml(version)}. All of it for programs: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).
+  const problems = Object.entries(PROBLEMS).map(([code, [status, title]]) => [String(status), code, title]);
+  const body = `<h1>cardbatch API</h1>
+<p>Version ${escaped(version)}. All of it for programs: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).
 Send <code>Authorization: Bearer &lt;API key&gt;</code>, as <code>cardbatch keys api add</code> made it.</p>
+<ul class="all">${OPERATIONS.map((operation) => `<li><a href="#${anchor(operation)}">${nameOf(operation)}</a></li>`).join("\n")}</ul>
 ${OPERATIONS.map(section).join("\n")}
-<h2>Problems</h2><p>As <code>application/problem+json</code> (RFC 9457); decide by <code>code</code>. After 429 and 503,
+<section><h2>Problems</h2><p>As <code>application/problem+json</code> (RFC 9457); decide by <code>code</code>. After 429 and 503,
 <code>Retry-After</code> says when to come again.</p>
-<table><tr><th>status</th><th>code</th><th></th></tr>${problems.join("")}</table></html>`;
+${table(["status", "code", "means"], problems, 3)}</section>`;
+  return page({ title: "cardbatch API", style: STYLE }, body);
 }
 
-function section({ method, path, summary, description, scope, answers }: Operation): string {
+function section(operation: Operation): string {
+  const { summary, description, scope, answers } = operation;
   const told = Object.entries(answers).map(([status, [text]]) => `<li><code>${status}</code> ${markCode(text)}</li>`);
-  return `<section><h2><span class="verb">${method}</span> <code>${toHtml(path)}</code></h2>
-<p>${toHtml(summary)}. <span class="scope">${scope === null ? "Needs no key." : `Scope <code>${scope}</code>.`}</span></p>
+  return `<section id="${anchor(operation)}"><h2>${nameOf(operation)}</h2>
+<p>${escaped(summary)}. <span class="muted">${scope === null ? "Needs no key." : `Scope <code>${scope}</code>.`}</span></p>
 ${description === undefined ? "" : `<p>${markCode(description)}</p>`}<ul>${told.join("")}</ul></section>`;
 }
 
-function markCode(text: string): string {
-  return toHtml(text).replace(/`([^`]+)`/g, "<code>$1</code>");
+function nameOf({ method, path }: Operation): string {
+  return `<span class="verb">${method}</span> <code>${escaped(path)}</code>`;
 }
 
-function toHtml(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+function anchor({ method, path }: Operation): string {
+  return `${method}${path.replace(/[^a-z0-9]+/gi, "-")}`;
+}
+
+function markCode(text: string): string {
+  return escaped(text).replace(/`([^`]+)`/g, "<code>$1</code>");
 }

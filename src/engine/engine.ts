@@ -8,21 +8,28 @@ import { chooseNumber } from "./choose.js";
 import { confidenceOf, discounted, type Features } from "./confidence.js";
 import { type CardMonth, chooseMonth } from "./dates.js";
 import { beamSearch, DIGITS, readPlainly } from "./decode.js";
-import { type CardPlace, locateCards, movedDown, wholePicture } from "./locate.js";
+import { type CardPlace, locateCards } from "./locate.js";
+import { OTHER_LOOKS, SIDEWAYS } from "./looks.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { directionOf, measureQuality } from "./quality.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
-import { type DateLine, lookClosely, type PlacedLine, reversed } from "./rectify.js";
+import { type DateLine, lookClosely, type PlacedLine, regrown, reversed } from "./rectify.js";
 import type { Models } from "./session.js";
 
 /** A number less sure than this is tried the other way round, where the second look is less sure than that of the way up. */
 const DOUBT = 0.5;
 const SURE_WAY_UP = 0.9;
-/** By this share of a card's height the window on it is moved where no number was sure. */
-const MOVE = 0.28;
-const SIDEWAYS = [Math.PI / 2, -Math.PI / 2];
 /** A date less likely than this is not reported. */
 const LEAST_DATE = 0.02;
+/** A date whose log-probability is over this needs no other cut. */
+const SURE_DATE = Math.log(0.5);
+/** Further out at both ends, taller, and moved down, all in heights of the line as found. */
+const OTHER_DATE_CUTS = [
+  { ends: 0.2, height: 0.5, down: 0 },
+  { ends: 0.7, height: 0.2, down: 0 },
+  { ends: 0, height: 0, down: 0.2 },
+  { ends: 1, height: 1, down: 0.1 },
+];
 
 /** A number with what its confidence was made of, for calibration. */
 export interface ReadNumber extends EngineText {
@@ -50,29 +57,23 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   const picture = await decodePicture(bytes);
   const places = await locateCards(models.locator, picture);
   let cards = await readPlaces(models, picture, places);
-  for (const look of otherLooks(picture, places)) {
-    if (surest(cards) >= DOUBT) break;
-    const others = await readPlaces(models, picture, look);
+  for (const look of OTHER_LOOKS) {
+    if (surest(cards) >= DOUBT) return { cards };
+    const others = await readPlaces(models, picture, look({ places, lines: linesOf(picture, cards) }));
     if (surest(others) > surest(cards)) cards = completed(others, cards);
   }
-  if (surest(cards) > 0) return { cards };
-  // Nothing reads this way: the first look may have taken a side for the top.
-  for (const turn of SIDEWAYS) {
-    const turned = places.map((place) => ({ ...place, angle: place.angle + turn }));
-    const others = await readPlaces(models, picture, turned);
+  for (const look of SIDEWAYS) {
+    // Nothing reads this way: the first look may have taken a side for the top.
+    if (surest(cards) > 0) return { cards };
+    const others = await readPlaces(models, picture, look({ places, lines: [] }));
     if (surest(others) > 0) return { cards: others };
   }
   return { cards };
 }
 
-/**
- * The picture as one card, for archives that cut cards to their edges; then each card's window moved down and up: the second
- * look finds numbers best where most cards have them.
- */
-function otherLooks(picture: Picture, places: readonly CardPlace[]): readonly (readonly CardPlace[])[] {
-  const whole = wholePicture(picture, places[0]?.angle ?? 0);
-  const moved = (share: number): CardPlace[] => places.map((place) => movedDown(place, share));
-  return [[whole], moved(MOVE), moved(-MOVE)];
+function linesOf({ scale }: Picture, cards: readonly ReadCard[]): readonly Quad[] {
+  const back = (p: Point): Point => ({ x: p.x / scale.x, y: p.y / scale.y });
+  return cards.flatMap(({ number }) => (number === null ? [] : [mapQuad(number.keypoints, back)]));
 }
 
 /** A single card read anew, with what only the earlier look saw of it. */
@@ -182,7 +183,18 @@ async function readDates(
   return inOrder ? { issueDate: first, expiryDate: second } : { issueDate: second, expiryDate: first };
 }
 
+/** The likeliest date on a line. A mask as small as a date's misses some of it now and then: an unsure one is cut larger and moved. */
 async function readDate(models: Models, picture: Picture, line: DateLine): Promise<ReadDate | null> {
+  let best = await readDateCut(models, picture, line);
+  for (const { ends, height, down } of OTHER_DATE_CUTS) {
+    if (best !== null && best.features.logMass > SURE_DATE) return best;
+    const other = await readDateCut(models, picture, { ...line, quad: regrown(line.quad, ends, height, down) });
+    if (other !== null && other.features.logMass > (best?.features.logMass ?? Math.log(LEAST_DATE))) best = other;
+  }
+  return best;
+}
+
+async function readDateCut(models: Models, picture: Picture, line: DateLine): Promise<ReadDate | null> {
   const scores = await readDateLine(models.reader, picture, line.quad);
   const chosen = chooseMonth(beamSearch(scores.mean));
   if (chosen === null || chosen.logMass < Math.log(LEAST_DATE)) return null;
@@ -192,7 +204,10 @@ async function readDate(models: Models, picture: Picture, line: DateLine): Promi
   return { text: chosen.month.text, confidence, keypoints, month: chosen.month, line, features };
 }
 
-function inPage(picture: Picture, quad: Quad): Quad {
-  const page = (p: Point): Point => ({ x: p.x * picture.scale.x, y: p.y * picture.scale.y });
-  return [page(quad[0]), page(quad[1]), page(quad[2]), page(quad[3])];
+function inPage({ scale }: Picture, quad: Quad): Quad {
+  return mapQuad(quad, (p) => ({ x: p.x * scale.x, y: p.y * scale.y }));
+}
+
+function mapQuad([a, b, c, d]: Quad, map: (p: Point) => Point): Quad {
+  return [map(a), map(b), map(c), map(d)];
 }

@@ -52,27 +52,6 @@ export async function locateCards(locator: Net, picture: Picture): Promise<CardP
   return places.slice(0, MOST_CARDS);
 }
 
-/** The picture as one card: archives hold many that are cut to the card's edges, and the first look may see half of such a one. */
-export function wholePicture({ levels: [full] }: Picture, angle: number): CardPlace {
-  const { width = 0, height = 0 } = full ?? {};
-  const corner = (x: number, y: number): Point => ({ x: x * width, y: y * height });
-  return {
-    center: corner(0.5, 0.5),
-    angle,
-    outline: [corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1)],
-    lineLength: null,
-  };
-}
-
-/** The place as if the card lay further down, in its own direction, by a share of its height. */
-export function movedDown(place: CardPlace, share: number): CardPlace {
-  const [cos, sin] = [Math.cos(place.angle), Math.sin(place.angle)];
-  const heights = place.outline.map(({ x, y }) => y * cos - x * sin);
-  const far = heights.length === 0 ? 0 : share * (Math.max(...heights) - Math.min(...heights));
-  const move = ({ x, y }: Point): Point => ({ x: x - sin * far, y: y + cos * far });
-  return { ...place, center: move(place.center), outline: place.outline.map(move), lineLength: null };
-}
-
 async function drawMaps(locator: Net, picture: Picture): Promise<Maps> {
   const [full] = picture.levels;
   if (full === undefined) throw new Error("a picture without pixels");

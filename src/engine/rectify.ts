@@ -92,6 +92,20 @@ export function reversed(lines: CardLines): CardLines {
   };
 }
 
+/** The quad with `ends` more at either end, `height` more in all above and below, and moved `down`, in its own heights. */
+export function regrown(quad: Quad, ends: number, height: number, down: number): Quad {
+  const [a, b, c, d] = quad;
+  const [dx, dy] = [(d.x - a.x + c.x - b.x) / 2, (d.y - a.y + c.y - b.y) / 2];
+  // The line's own direction, as long as it is high.
+  const [ux, uy] = [dy, -dx];
+  const corner = (p: Point, along: number, below: number): Point => ({
+    x: p.x + ux * along + dx * below,
+    y: p.y + uy * along + dy * below,
+  });
+  const [up, low] = [down - height / 2, down + height / 2];
+  return [corner(a, -ends, up), corner(b, ends, up), corner(c, ends, low), corner(d, -ends, low)];
+}
+
 /** One date claimed for both kinds belongs to the surer claim. */
 function withoutTwins(lines: readonly DateLine[]): DateLine[] {
   const kept: DateLine[] = [];

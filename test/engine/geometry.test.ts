@@ -2,9 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Point, Quad } from "../../src/domain/geometry.js";
 import { type CellMap, findComponents } from "../../src/engine/components.js";
 import { fitLine, fitShortLine, fitTornLine } from "../../src/engine/line-fit.js";
-import { movedDown } from "../../src/engine/locate.js";
 import type { Picture } from "../../src/engine/picture.js";
-import { stripMatrix, windowOn } from "../../src/engine/rectify.js";
+import { regrown, stripMatrix, windowOn } from "../../src/engine/rectify.js";
 import { project, rectangleToQuad, warpInto } from "../../src/engine/warp.js";
 
 const at = (x: number, y: number): Point => ({ x, y });
@@ -79,22 +78,16 @@ describe("fitLine", () => {
   });
 });
 
-describe("movedDown", () => {
-  it.each([
-    [0, at(50, 45)],
-    [Math.PI / 2, at(25, 30)],
-  ])("moves a card that reads along %f by a share of its height", (angle, center) => {
-    const outline = [at(0, 10), at(100, 10), at(100, 60), at(0, 60)];
-    const moved = movedDown({ center: at(50, 30), angle, outline, lineLength: 70 }, angle === 0 ? 0.3 : 0.25);
-    expect(moved.center.x).toBeCloseTo(center.x, 6);
-    expect(moved.center.y).toBeCloseTo(center.y, 6);
-    expect(moved.outline[0]?.x).toBeCloseTo(center.x - 50, 6);
-    expect(moved.lineLength).toBeNull();
-  });
-
-  it("leaves a place without a card where it is", () => {
-    const center = at(3, 4);
-    expect(movedDown({ center, angle: 1, outline: [], lineLength: 9 }, 0.3)).toMatchObject({ center, outline: [] });
+describe("regrown", () => {
+  it.each([0, 1.1, Math.PI])("grows and moves a line that reads along %f in its own heights", (angle) => {
+    const turn = (x: number, y: number): Point =>
+      at(x * Math.cos(angle) - y * Math.sin(angle), x * Math.sin(angle) + y * Math.cos(angle));
+    const quad = regrown([turn(0, 0), turn(40, 0), turn(40, 10), turn(0, 10)], 0.5, 1, 0.2);
+    const wanted = [turn(-5, -3), turn(45, -3), turn(45, 17), turn(-5, 17)];
+    for (const [i, { x, y }] of wanted.entries()) {
+      expect(quad[i]?.x).toBeCloseTo(x, 9);
+      expect(quad[i]?.y).toBeCloseTo(y, 9);
+    }
   });
 });
 

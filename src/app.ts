@@ -11,6 +11,7 @@ import type { CardEngine } from "./domain/card-engine.js";
 import type { OutcomeSeal } from "./domain/card-vault.js";
 import type { CardbatchEvent, EventSink } from "./domain/events.js";
 import { createEnginePool } from "./engine/pool.js";
+import { createFileReader, type FileReader } from "./image/file-reader.js";
 import { type Batches, createBatches } from "./queue/batches.js";
 import { createImages, type Images } from "./queue/images.js";
 import { Keys } from "./queue/keys.js";
@@ -67,6 +68,7 @@ export interface App {
   readonly outcomes: Outcomes;
   readonly reviews: Reviews;
   readonly buckets: Buckets;
+  readonly files: FileReader;
   /**
    * Has something closed with the application at the latest, last opened first.
    * @returns closes it now, once
@@ -157,6 +159,8 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
     closers.push(() => images.close());
     const buckets = createBuckets(config);
     closers.push(() => buckets.close());
+    const files = createFileReader();
+    closers.push(() => files.close());
     const outcomes = createOutcomes(redis, keys, config.resultsBacklog);
     closers.push(() => outcomes.close());
     const vault = createVault(keyring);
@@ -185,6 +189,7 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       outcomes,
       reviews: createReviews(redis, keys),
       buckets,
+      files,
       defer: (closer) => {
         const closeOnce = once(async () => {
           await closer();

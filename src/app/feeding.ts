@@ -4,11 +4,11 @@ import type { Batch } from "../domain/batch.js";
 import { objectPlace } from "../domain/bucket-path.js";
 import { CancelledError, ConfigError, UsageError } from "../domain/errors.js";
 import type { FileMarks } from "../domain/file-state.js";
+import type { FileFacts } from "../domain/image.js";
 import type { Priority } from "../domain/payload.js";
 import { isOpen } from "../domain/window.js";
-import { countPages } from "../image/inspect-page.js";
-import { digestImage, openImage } from "../image/open-image.js";
-import { sniffFormat } from "../image/sniff.js";
+import { factsOf } from "../image/file-facts.js";
+import type { FileReader } from "../image/file-reader.js";
 import { type FeedProgress, feed, type UnreadablePage } from "../intake/feed.js";
 import { type ListKeys, openSource } from "../intake/open-source.js";
 import { type ImageSource, type Roots, toReference } from "../intake/source.js";
@@ -21,8 +21,8 @@ import { rememberRoots } from "./folder-names.js";
 import { namedRoots } from "./readable-roots.js";
 
 const DAY_MS = 24 * 3600_000;
-/** Files read and hashed at a time. */
-export const FILES_AT_A_TIME = 8;
+/** Files that wait to be read or are read at a time: so many that no thread is ever without one. */
+export const FILES_AT_A_TIME = 16;
 
 export interface FeedingOptions {
   readonly backlog: number;
@@ -105,7 +105,7 @@ export async function feedBatch(
       limit: options.limit,
     },
     {
-      readFacts: (path, root, stop) => readFacts(path, root, stop, app.buckets),
+      readFacts: (path, root, stop) => readFacts(path, root, stop, app),
       admit: async (pages) => {
         if ((await app.batches.halt(batch.name)) === "cancelled") throw new CancelledError("the batch was cancelled");
         return app.batches.admit(batch, pages, options.distrust === true ? "recorded" : "published");
@@ -139,20 +139,14 @@ async function backlogFor({ images, batches }: App, { name, window }: Batch): Pr
   return mayGoOn ? waiting - asleep : waiting;
 }
 
-/** @param buckets those that paths may lead into @default none */
-export async function readFacts(path: string, root: string, signal: AbortSignal, buckets?: Pick<Buckets, "read">) {
-  const isObject = buckets !== undefined && objectPlace(path) !== null;
-  const bytes = isObject ? await buckets.read(path, signal) : (await openImage(path, { root, signal })).bytes;
-  return { key: digestImage(bytes), pages: pagesOf(bytes), isImage: sniffFormat(bytes) !== null };
-}
-
-/** A file whose pages cannot be counted is one page, which the worker will say what is wrong with. */
-function pagesOf(bytes: Buffer): number {
-  try {
-    return countPages(bytes);
-  } catch {
-    return 1;
-  }
+/** Of a file, or of an object in a bucket. */
+export async function readFacts(
+  path: string,
+  root: string,
+  signal: AbortSignal,
+  { files, buckets }: { readonly files: FileReader; readonly buckets: Pick<Buckets, "read"> },
+): Promise<FileFacts> {
+  return objectPlace(path) === null ? files.look(path, root, signal) : factsOf(await buckets.read(path, signal));
 }
 
 async function failUnreadable(

@@ -5,7 +5,6 @@ import type { ProviderName } from "../domain/answer.js";
 import type { StopSignals } from "../domain/dispatcher.js";
 import { ConfigError } from "../domain/errors.js";
 import type { OcrProvider } from "../domain/provider.js";
-import { openImage } from "../image/open-image.js";
 import { prepareImage } from "../image/prepare-image.js";
 import { createGoldenChecks, type GoldenChecks } from "../recognition/golden.js";
 import { readLabels } from "../results/accuracy.js";
@@ -48,7 +47,7 @@ export async function startGolden(
       call: async (name, { path, page }) => {
         const its = lane(name);
         if (its === null) return null;
-        const { bytes } = await openImage(path, { root: folder, signal: stop.soft });
+        const { bytes } = await app.files.read(path, folder, stop.soft);
         const { bounds, cardsPerImage } = its.provider;
         const answer = await its.callGolden(() => prepareImage(bytes, page, bounds, stop.soft), stop);
         return { answer, cardsPerImage };

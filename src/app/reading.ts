@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { keyringPathOf, redisFolders, type Surroundings } from "../app.js";
 import { ensureRedis } from "../bootstrap/private-redis.js";
 import type { Config } from "../config/settings.js";
+import { createFileReader, type FileReader } from "../image/file-reader.js";
 import { type Batches, createBatches } from "../queue/batches.js";
 import { Keys } from "../queue/keys.js";
 import { connectRedis, type Redis } from "../queue/redis.js";
@@ -19,6 +20,7 @@ export interface Reader {
   /** Null: there is no keyring here, and what is encrypted stays so. */
   readonly vault: Vault | null;
   readonly buckets: Buckets;
+  readonly files: FileReader;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ export async function openReader(config: Config, surroundings: Surroundings, sig
     const redis = connectRedis({ url: server.url, name: `cardbatch-reader-${process.pid}`, onError: () => {} });
     const keys = new Keys(config.prefix);
     const buckets = createBuckets(config);
+    const files = createFileReader();
     return {
       config,
       redis,
@@ -41,7 +44,9 @@ export async function openReader(config: Config, surroundings: Surroundings, sig
       batches: createBatches(redis, keys),
       vault,
       buckets,
+      files,
       close: async () => {
+        await files.close();
         await buckets.close();
         redis.disconnect();
         await server.close();

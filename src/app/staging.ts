@@ -5,7 +5,8 @@ import { type App, cacheFolder } from "../app.js";
 import { inLetters } from "../domain/api-key.js";
 import { objectPlace } from "../domain/bucket-path.js";
 import { CardbatchError, ImageError } from "../domain/errors.js";
-import { openImage } from "../image/open-image.js";
+import type { FileReader } from "../image/file-reader.js";
+import { digestImage } from "../image/open-image.js";
 import { openStaging, type Staging } from "../staging/staging.js";
 import { VaultError } from "../vault/vault-error.js";
 
@@ -34,16 +35,16 @@ export async function openStagingOf(app: Stager): Promise<Staging> {
  * @param staged the folder that they are staged in
  */
 export function openImages(
-  { openStaged }: Pick<App["vault"], "openStaged">,
-  buckets: App["buckets"],
+  { vault: { openStaged }, files, buckets }: Pick<App, "vault" | "files" | "buckets">,
   staged: () => Promise<string | undefined>,
-): (path: string, root: string, signal: AbortSignal) => Promise<Buffer> {
+): FileReader["read"] {
+  const withKey = (bytes: Buffer) => ({ bytes, key: digestImage(bytes) });
   return async (path, root, signal) => {
-    if (objectPlace(path) !== null) return buckets.read(path, signal);
-    if (root !== (await staged())) return (await openImage(path, { root, signal })).bytes;
+    if (objectPlace(path) !== null) return withKey(await buckets.read(path, signal));
+    if (root !== (await staged())) return files.read(path, root, signal);
     try {
-      const { bytes } = await openImage(path, { root, signal });
-      return openStaged(bytes, basename(path));
+      const { bytes } = await files.read(path, root, signal);
+      return withKey(openStaged(bytes, basename(path)));
     } catch (error) {
       throw toStagingError(error);
     }

@@ -6,7 +6,7 @@ import type { Reader } from "./reading.js";
 
 /** Feeds with everything but the queue: pages are looked up where they would be admitted, and none is. */
 export function walkSources(
-  { vault, buckets }: Pick<Reader, "vault" | "buckets">,
+  { vault, files, buckets }: Pick<Reader, "vault" | "files" | "buckets">,
   batch: Batch,
   { sources: { sources, roots }, limit }: { readonly sources: OpenedSources; readonly limit: number | null },
   look: (pages: readonly Admission[]) => Promise<void>,
@@ -16,7 +16,7 @@ export function walkSources(
   return feed(
     { batch, sources, roots, priority: "batch", concurrency: FILES_AT_A_TIME, mostWaiting: 1000, limit },
     {
-      readFacts: (path, root, stop) => readFacts(path, root, stop, buckets),
+      readFacts: (path, root, stop) => readFacts(path, root, stop, { files, buckets }),
       admit: async (pages) => {
         await look(pages);
         return pages.map(() => false);

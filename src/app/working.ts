@@ -9,7 +9,6 @@ import type { Pace } from "../domain/pace.js";
 import { nameSchema, requestId } from "../domain/payload.js";
 import { STAGED_ROOT } from "../domain/received.js";
 import { countPages } from "../image/inspect-page.js";
-import { digestImage } from "../image/open-image.js";
 import { prepareImage } from "../image/prepare-image.js";
 import { createHttpClient } from "../providers/http-client.js";
 import { createImageWorker, type ImageWorker } from "../queue/image-worker.js";
@@ -137,8 +136,7 @@ function createWorker(
   const batchOf = rememberedBatches(app, options.providers);
   const recognizer = createRecognizer({
     readableRoots: (fresh) => (fresh ? readableRoots(app) : knownRoots()),
-    openImage: openImages(vault, app.buckets, async () => (await knownRoots()).named.get(STAGED_ROOT)),
-    digestImage,
+    openImage: openImages(app, async () => (await knownRoots()).named.get(STAGED_ROOT)),
     countPages,
     prepareImage: (bytes, page, bounds, request, signal) =>
       prepareImage(bytes, page, bounds, signal, (decode) =>

@@ -67,7 +67,7 @@ async function readImage(engine: CardEngine, path: string, show: (digits: string
 }
 
 async function readPages(engine: CardEngine, path: string, show: (digits: string) => string, signal: AbortSignal) {
-  const { bytes } = await openImage(path, { signal });
+  const bytes = openImage(path);
   const lines: object[] = [];
   for (let page = 0; page < countPages(bytes); page++) {
     const startedAt = performance.now();

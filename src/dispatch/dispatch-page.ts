@@ -87,7 +87,10 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   };
 
   const callInTurn = async (held: HeldPage, encoded: EncodedCall, page: PageToRead, stop: StopSignals) => {
-    const { slot, epoch, end, durationMs } = await places.run(page.isUrgent, () => send(held, encoded, page, stop));
+    const turn = await takeTurn(held, page, stop.soft);
+    const { slot, epoch, end, durationMs } = await places.run(page.isUrgent, () =>
+      send(held, encoded, page, turn, stop),
+    );
     const account = accountOf(page.batch.name, provider, end);
     if (!account.notSent) {
       page.onCall();
@@ -106,10 +109,29 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     return stored;
   };
 
-  const send = async (held: HeldPage, encoded: EncodedCall, page: PageToRead, stop: StopSignals): Promise<SentCall> => {
+  /** While all places are taken, the calls that come next already wait for their slots. */
+  const takeTurn = async (held: HeldPage, page: PageToRead, signal: AbortSignal): Promise<Turn> => {
+    const startedAt = performance.now();
+    try {
+      refuseWhenStopped(signal);
+      const slot = (await lane.pace?.take(signal, page.isUrgent)) ?? null;
+      return { slot, waitedMs: performance.now() - startedAt };
+    } catch (error) {
+      await ledger.release(held, null);
+      throw noteStop(error);
+    }
+  };
+
+  const send = async (
+    held: HeldPage,
+    encoded: EncodedCall,
+    page: PageToRead,
+    turn: Turn,
+    stop: StopSignals,
+  ): Promise<SentCall> => {
     let slot: Slot | null;
     try {
-      slot = await waitForTurn(held, page, stop.soft);
+      slot = await leaveInTurn(held, page, turn, stop.soft);
     } catch (error) {
       await ledger.release(held, null);
       throw noteStop(error);
@@ -124,12 +146,15 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
   };
 
   /** Comes back at the moment to send, marked as sent and counted. */
-  const waitForTurn = async (held: HeldPage, page: PageToRead, signal: AbortSignal): Promise<Slot | null> => {
+  const leaveInTurn = async (
+    held: HeldPage,
+    page: PageToRead,
+    turn: Turn,
+    signal: AbortSignal,
+  ): Promise<Slot | null> => {
     const call = { batch: page.batch, provider: provider.name, pace: lane.pace?.key ?? "" };
     const startedAt = performance.now();
-    for (;;) {
-      refuseWhenStopped(signal);
-      const slot = (await lane.pace?.take(signal, page.isUrgent)) ?? null;
+    for (let { slot } = turn; ; slot = (await lane.pace?.take(signal, page.isUrgent)) ?? null) {
       const departure = await leave(held, { ...call, slot }, signal).catch(async (error) => {
         await report(slot, { kind: "void" });
         throw error;
@@ -138,7 +163,11 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
       switch (departure.kind) {
         case "go":
           await spacing(slot, departure.waitMs);
-          deps.emit({ type: "turn-taken", provider: provider.name, waitedMs: performance.now() - startedAt });
+          deps.emit({
+            type: "turn-taken",
+            provider: provider.name,
+            waitedMs: turn.waitedMs + performance.now() - startedAt,
+          });
           return slot;
         case "spent":
           throw budgetSpent();
@@ -235,6 +264,12 @@ export function createDispatcher(lane: ProviderLane, deps: DispatchDeps): Dispat
     stoppedBy: () => stopped?.error ?? null,
     isOutage: (streak) => lane.pace !== null && streak === `${provider.name}:${lane.pace.state().outage}`,
   };
+}
+
+/** A slot and how long it was waited for. Null: nothing limits the pace. */
+interface Turn {
+  readonly slot: Slot | null;
+  readonly waitedMs: number;
 }
 
 /** A call that has ended, and what it was made with. */

@@ -4,6 +4,13 @@ export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 /** `sha256:` and the SHA-256 of the image's bytes in lower-case hex. */
 export type ImageKey = `sha256:${string}`;
 
+/** What reading an image's bytes tells. */
+export interface FileFacts {
+  readonly key: ImageKey;
+  readonly pages: number;
+  readonly isImage: boolean;
+}
+
 /** What a provider takes. A picture outside these bounds is converted or resized first. */
 export interface ImageBounds {
   readonly formats: readonly ImageFormat[];

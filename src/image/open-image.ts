@@ -1,15 +1,11 @@
 import { hash } from "node:crypto";
-import { closeSync, constants, fstatSync, open as openWithCallback, read, readlinkSync, realpath } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
 import { sep } from "node:path";
-import { promisify } from "node:util";
-import { CancelledError, CardbatchError, ImageError } from "../domain/errors.js";
+import { CardbatchError, ImageError } from "../domain/errors.js";
 import type { ImageKey } from "../domain/image.js";
 
 /** @unit bytes */
 export const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
-
-/** Between two looks at the signal. @unit bytes */
-const READ_SIZE = 8 * 1024 * 1024;
 
 /** Never waiting for the other end of a pipe, never becoming somebody's terminal. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -17,44 +13,35 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTT
 /** Only Linux tells what an open descriptor is called. */
 const TELLS_NAMES = process.platform === "linux";
 
-const open = promisify(openWithCallback);
-const readAt = promisify(read);
-const resolveLinks = promisify(realpath.native);
-
 export interface OpenImageOptions {
   /** The file must lie in this folder after all links are followed. Its own real path. @default anywhere */
   readonly root?: string;
   /** @unit bytes @default 128 MiB */
   readonly maxBytes?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface OpenedImage {
-  readonly bytes: Buffer;
+  /** Memory to read into, where the file fits. @default memory of its own */
+  readonly into?: Buffer;
 }
 
 /**
  * Reads a file that an attacker may have named or may be exchanging: it is opened first, and where the descriptor, which alone
  * is read from, really leads is held against the root. Elsewhere than on Linux, where descriptors have no names, links are
  * resolved before and after. Messages never hold the path; it may be a card number.
- * What may wait for storage is asynchronous; what asks the kernel about a descriptor is not, since a trip to the thread
- * pool costs more than the answer: altogether as fast as `readFile`.
+ * It blocks: `file-reader` has it done by threads.
+ * @returns the bytes, in memory of their own or at the start of `into`
  * @throws ImageError `image-not-found`, `image-unreadable`, `image-not-a-file`, `image-outside-root`, `image-empty`,
  *   `image-too-large`
- * @throws CardbatchError `internal` (worth a retry) when the system has no descriptor or memory left, or storage hangs
- * @throws CancelledError when the signal fires
+ * @throws CardbatchError `storage-unavailable` (worth a retry) when the system has no descriptor or memory left, or storage hangs
  */
-export async function openImage(path: string, options: OpenImageOptions = {}): Promise<OpenedImage> {
-  const { root, maxBytes = DEFAULT_MAX_BYTES, signal } = options;
+export function openImage(path: string, options: OpenImageOptions = {}): Buffer {
+  const { root, maxBytes = DEFAULT_MAX_BYTES, into } = options;
   let descriptor: number | undefined;
   try {
-    throwIfAborted(signal);
-    const found = TELLS_NAMES ? path : await resolveLinks(path);
+    const found = TELLS_NAMES ? path : realpathSync.native(path);
     if (root !== undefined && !TELLS_NAMES) assertInside(root, found);
-    descriptor = await open(found, TELLS_NAMES ? OPEN_FLAGS : OPEN_FLAGS | constants.O_NOFOLLOW);
-    if (root !== undefined) assertInside(root, await descriptorPath(descriptor, found));
+    descriptor = openSync(found, TELLS_NAMES ? OPEN_FLAGS : OPEN_FLAGS | constants.O_NOFOLLOW);
+    if (root !== undefined) assertInside(root, descriptorPath(descriptor, found));
     const size = readSize(descriptor, maxBytes);
-    return { bytes: await readAll(descriptor, size, signal) };
+    return readAll(descriptor, into !== undefined && size <= into.length ? into.subarray(0, size) : allocate(size));
   } catch (error) {
     throw toImageError(error);
   } finally {
@@ -73,8 +60,8 @@ function assertInside(root: string, realPath: string): void {
 }
 
 /** Where the opened file really is; elsewhere than on Linux, where its name leads by now. */
-async function descriptorPath(descriptor: number, realPath: string): Promise<string> {
-  return TELLS_NAMES ? readlinkSync(`/proc/self/fd/${descriptor}`) : resolveLinks(realPath);
+function descriptorPath(descriptor: number, realPath: string): string {
+  return TELLS_NAMES ? readlinkSync(`/proc/self/fd/${descriptor}`) : realpathSync.native(realPath);
 }
 
 function readSize(descriptor: number, maxBytes: number): number {
@@ -87,21 +74,20 @@ function readSize(descriptor: number, maxBytes: number): number {
   return stat.size;
 }
 
-/** The size seen at first, or less where the file has shrunk since; that is another image, and has another key. */
-async function readAll(descriptor: number, size: number, signal: AbortSignal | undefined): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(size);
-  let filled = 0;
-  while (filled < size) {
-    throwIfAborted(signal);
-    const { bytesRead } = await readAt(descriptor, bytes, filled, Math.min(READ_SIZE, size - filled), filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
+/** In no pool, so that it can be given away. */
+function allocate(size: number): Buffer {
+  return Buffer.allocUnsafeSlow(size);
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new CancelledError();
+/** The size seen at first, or less where the file has shrunk since; that is another image, and has another key. */
+function readAll(descriptor: number, bytes: Buffer): Buffer {
+  let filled = 0;
+  while (filled < bytes.length) {
+    const count = readSync(descriptor, bytes, filled, bytes.length - filled, filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
 }
 
 /** Transient states of the machine or of its storage, which say nothing about the file. */

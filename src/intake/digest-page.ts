@@ -1,19 +1,12 @@
 import pLimit from "p-limit";
 import type { Failure } from "../domain/batch.js";
 import { toCardbatchError } from "../domain/errors.js";
-import type { ImageKey } from "../domain/image.js";
+import type { FileFacts, ImageKey } from "../domain/image.js";
 import type { Listed } from "./source.js";
 
 /** How often a file is tried whose storage fails, and how much longer each wait is. */
 const TRIES = 4;
 const RETRY_MS = 500;
-
-/** What reading an image's bytes tells. */
-export interface FileFacts {
-  readonly key: ImageKey;
-  readonly pages: number;
-  readonly isImage: boolean;
-}
 
 export interface DigestDeps {
   /**

@@ -22,8 +22,7 @@ import {
 export interface RecognizeDeps extends AskDeps {
   /** @param fresh as they are this very moment; else as they were a moment ago will do */
   readonly readableRoots: (fresh: boolean) => Promise<ReadableRoots>;
-  readonly openImage: (path: string, root: string, signal: AbortSignal) => Promise<Buffer>;
-  readonly digestImage: (bytes: Buffer) => ImageKey;
+  readonly openImage: (path: string, root: string, signal: AbortSignal) => Promise<{ bytes: Buffer; key: ImageKey }>;
   readonly countPages: (bytes: Buffer) => number;
   readonly vault: CardVault;
   /** How what goes to a destination is encrypted. @throws CardbatchError `recipient-refused` */
@@ -99,8 +98,7 @@ async function readRequest(deps: RecognizeDeps, attempt: Attempt, stop: StopSign
   attempt.name = await nameSource(nameWithinSource(reference, batch.sources), request, seal);
 
   const { path, root } = await locateNow(deps, reference);
-  const bytes = await deps.openImage(path, root, stop.soft);
-  const key = deps.digestImage(bytes);
+  const { bytes, key } = await deps.openImage(path, root, stop.soft);
   if (job.image.key !== undefined && job.image.key !== key) {
     throw new ImageError("image-changed", "the file's bytes are not those that were listed");
   }

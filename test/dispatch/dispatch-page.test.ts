@@ -43,6 +43,27 @@ test("a page whose answer is being stored takes no place from the next call", as
   await Promise.all(pages);
 });
 
+test("while all places are taken, the next call has its slot already", async () => {
+  const calls: ((said: Answer) => void)[] = [];
+  const call = () => new Promise<Answer>((resolve) => calls.push(resolve));
+  const { dispatcher, happened } = open({ call }, { concurrency: 1 });
+  const dispatched: Promise<unknown>[] = [];
+  const dispatch = (image: number) => void dispatched.push(dispatcher.dispatch(pageOf(image), NEVER));
+  const count = (what: string) => happened.filter((its) => its === what).length;
+  dispatch(0);
+  await expect.poll(() => calls.length).toBe(1);
+  calls[0]?.(answer());
+  await dispatched[0];
+  dispatch(1);
+  dispatch(2);
+  await expect.poll(() => count("turn")).toBe(3);
+  expect(count("sent")).toBe(2);
+  calls[1]?.(answer());
+  await expect.poll(() => calls.length).toBe(3);
+  calls[2]?.(answer());
+  await Promise.all(dispatched);
+});
+
 describe("a page", () => {
   test("is authorized and encoded before its turn, marked right before its call, stored before anything else", async () => {
     const { dispatcher, happened, accounts, eventsOf } = open({ call: async () => answer() });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CardbatchError, type ErrorCode, ImageError } from "../../src/domain/errors.js";
-import { type DigestDeps, digestAll, type FileFacts } from "../../src/intake/digest-page.js";
+import type { FileFacts } from "../../src/domain/image.js";
+import { type DigestDeps, digestAll } from "../../src/intake/digest-page.js";
 import { type Listed, unreadable } from "../../src/intake/source.js";
 import { collect } from "../helpers/collect.js";
 

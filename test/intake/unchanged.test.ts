@@ -1,8 +1,9 @@
 import { rename, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readFacts } from "../../src/app/feeding.js";
 import type { Batch } from "../../src/domain/batch.js";
+import { factsOf } from "../../src/image/file-facts.js";
+import { openImage } from "../../src/image/open-image.js";
 import { feed } from "../../src/intake/feed.js";
 import { openSource } from "../../src/intake/open-source.js";
 import { openFileMarks } from "../../src/queue/file-marks.js";
@@ -30,9 +31,9 @@ function openNight(batch: string, folder: string) {
         limit,
       },
       {
-        readFacts: (path, root, signal) => {
+        readFacts: async (path, root) => {
           opened.push(path.slice(folder.length + 1));
-          return readFacts(path, root, signal);
+          return factsOf(openImage(path, { root }));
         },
         admit: async (pages) => pages.map(() => true),
         enqueue: async () => {},

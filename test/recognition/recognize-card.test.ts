@@ -77,8 +77,10 @@ beforeEach(() => {
 
 const recognizer = createRecognizer({
   readableRoots: async (fresh) => ({ named: new Map([["archive", root]]), folders: fresh ? [named] : [] }),
-  openImage: async (path, root, signal) => (await openImage(path, { root, signal })).bytes,
-  digestImage,
+  openImage: async (path, root) => {
+    const bytes = openImage(path, { root });
+    return { bytes, key: digestImage(bytes) };
+  },
   countPages,
   prepareImage: (bytes, page, bounds, _request, signal) => prepareImage(bytes, page, bounds, signal),
   dispatcher: (name) => (replies[name] === undefined ? null : dispatcherOf(name)),

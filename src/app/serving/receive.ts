@@ -143,7 +143,7 @@ async function placeFacts(
 ): Promise<ImageFacts> {
   const named = await namedRoots(app.config.roots ?? []);
   const found = locate({ root, path }, { named, folders: [] });
-  const { key, pages, isImage } = await readFacts(found.path, found.root, signal, app.buckets);
+  const { key, pages, isImage } = await readFacts(found.path, found.root, signal, app);
   if (!isImage) throw new ImageError("image-unsupported", "the file is no picture");
   return { key, pages, place: { root, path }, upload: null };
 }

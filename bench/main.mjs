@@ -9,6 +9,7 @@ import { intakeRow } from "./rows/intake.mjs";
 import { interactiveRow } from "./rows/interactive.mjs";
 import { killRow } from "./rows/kill.mjs";
 import { memoryRow } from "./rows/memory.mjs";
+import { observeRow } from "./rows/observe.mjs";
 import { ocrRow } from "./rows/ocr.mjs";
 import { paceRow, strictPaceRow } from "./rows/pace.mjs";
 import { postRow } from "./rows/post.mjs";
@@ -22,6 +23,7 @@ const ROWS = [
   runRow("run-100", { latencyMs: 100, concurrency: 32, goal: 0.95 }),
   runRow("run-400", { latencyMs: 400, concurrency: 128, goal: 0.9 }),
   cpuRow,
+  observeRow,
   resizeRow,
   intakeRow,
   waitingJobRow,

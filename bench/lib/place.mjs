@@ -59,7 +59,7 @@ export async function openPlace(world) {
     return command;
   };
 
-  const start = (args, env = {}) => spawnNode(world.entry, args, env);
+  const start = (args, env = {}, entry = world.entry) => spawnNode(entry, args, env);
   const startScript = (name, options) =>
     spawnNode(fileURLToPath(new URL(`../plain/${name}`, import.meta.url)), [JSON.stringify(options)], {});
   /** To its end, which has to be a good one. */
@@ -77,7 +77,9 @@ export async function openPlace(world) {
     redisUrl: world.redisUrl,
     start,
     startScript,
-    run: (args, env) => finish(start(args, env)),
+    entry: world.entry,
+    /** @param entry another compiled command than the one that is measured */
+    run: (args, env, entry) => finish(start(args, env, entry)),
     runScript: (name, options) => finish(startScript(name, options)),
     startEmulator: (args) =>
       startEmulator(start(["emulate", "--answer", "fixed", ...args], { CARDBATCH_HUAWEI_TOKEN: TOKEN })),

@@ -1,8 +1,8 @@
-/** A file as its folder knows it, without opening it. */
+/** A file as its folder, or the listing of its bucket, knows it, without opening it. */
 export interface FileState {
   /** What names it within its batch. */
   readonly name: string;
-  /** Another one when the file has changed: size, time of the last change, inode. */
+  /** Another one when the file has changed: size, time of the last change, inode; or what the bucket says of it. */
   readonly stamp: string;
   /** It may change once more and keep its stamp. */
   readonly isFresh: boolean;

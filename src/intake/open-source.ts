@@ -6,11 +6,11 @@ import { UsageError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
 import { listManifest, listRows, type Row } from "./manifest.js";
 import type { ImageSource, Roots } from "./source.js";
-import { walkBucket } from "./walk-bucket.js";
+import { type ListedKey, walkBucket } from "./walk-bucket.js";
 import { walkFolder } from "./walk-folder.js";
 
 /** Every key of a bucket that begins with the prefix. */
-export type ListKeys = (place: ObjectPlace, signal: AbortSignal) => AsyncIterable<string>;
+export type ListKeys = (place: ObjectPlace, signal: AbortSignal) => AsyncIterable<ListedKey>;
 
 export interface OpenSourceOptions {
   readonly roots: Roots;

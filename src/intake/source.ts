@@ -16,6 +16,8 @@ export interface Listed {
   readonly problem: Failure | null;
   /** Not known to be an image by its name: counts only if its first bytes say so. */
   readonly unsure: boolean;
+  /** What its listing says of it that is another one when the file has changed; null: nothing. @default the file system is asked */
+  readonly stamp?: string | null;
   /** How its folder knew it before it was opened, where that is of interest; null: it could not be looked at. */
   readonly state?: FileState | null;
 }

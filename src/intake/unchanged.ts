@@ -17,7 +17,7 @@ export interface PassOverDeps {
   readonly now: () => number;
 }
 
-/** Leaves out what has been read as it is now. Asks the file system about each file, and opens none. */
+/** Leaves out what has been read as it is now. Asks the file system about each file whose listing says nothing of it, and opens none. */
 export async function* passOverUnchanged(
   list: AsyncIterable<Listed>,
   deps: PassOverDeps,
@@ -47,14 +47,22 @@ async function* changedOf(chunk: readonly Listed[], deps: PassOverDeps): AsyncGe
 
 async function stateOf(listed: Listed, { roots, digestName, now }: PassOverDeps): Promise<FileState | null> {
   if (listed.problem !== null) return null;
-  const nowMs = now();
-  const found = await stat(listed.path, { bigint: true }).catch(() => null);
+  const stamped = listed.stamp === undefined ? await stampOf(listed.path, now()) : asListed(listed.stamp);
+  if (stamped === null) return null;
+  return { name: JSON.stringify([referenceText(toReference(listed.path, roots), digestName), listed.ref]), ...stamped };
+}
+
+type Stamped = Pick<FileState, "stamp" | "isFresh">;
+
+/** An object of a bucket has another ETag with other bytes, however soon. */
+function asListed(stamp: string | null): Stamped | null {
+  return stamp === null ? null : { stamp, isFresh: false };
+}
+
+async function stampOf(path: string, nowMs: number): Promise<Stamped | null> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
   if (found === null) return null;
   const { size, mtimeNs, ino } = found;
   const grainMs = mtimeNs % 1_000_000_000n === 0n ? COARSE_GRAIN_MS : GRAIN_MS;
-  return {
-    name: JSON.stringify([referenceText(toReference(listed.path, roots), digestName), listed.ref]),
-    stamp: `${size} ${mtimeNs} ${ino}`,
-    isFresh: Number(mtimeNs / 1_000_000n) > nowMs - grainMs,
-  };
+  return { stamp: `${size} ${mtimeNs} ${ino}`, isFresh: Number(mtimeNs / 1_000_000n) > nowMs - grainMs };
 }

@@ -2,11 +2,18 @@ import { isPlainKey } from "../domain/bucket-path.js";
 import { type Listed, unreadable } from "./source.js";
 import { IMAGE_ENDING, OTHER_ENDING } from "./walk-folder.js";
 
+/** An object of a bucket as its listing tells of it. */
+export interface ListedKey {
+  readonly key: string;
+  /** See `Listed`. */
+  readonly stamp: string | null;
+}
+
 export interface WalkBucketOptions {
   /** As `bucketFolder` has it. */
   readonly folder: string;
   /** The keys below the folder, whole, in their order. */
-  readonly keys: AsyncIterable<string>;
+  readonly keys: AsyncIterable<ListedKey>;
   /** How much of each key is the folder's. */
   readonly skip: number;
   readonly onIgnored: () => void;
@@ -21,7 +28,7 @@ export async function* walkBucket({
   onIgnored,
   signal,
 }: WalkBucketOptions): AsyncGenerator<Listed> {
-  for await (const key of keys) {
+  for await (const { key, stamp } of keys) {
     signal.throwIfAborted();
     const source = key.slice(skip);
     // What consoles make to show an empty folder.
@@ -35,7 +42,7 @@ export async function* walkBucket({
       yield unreadable(folder, source, "image-reference", "its key is no path: it has empty parts, or . or ..");
     } else {
       const path = `${folder}/${source}`;
-      yield { path, root: folder, source, ref: null, problem: null, unsure: !IMAGE_ENDING.test(source) };
+      yield { path, root: folder, source, ref: null, problem: null, unsure: !IMAGE_ENDING.test(source), stamp };
     }
   }
 }

@@ -17,7 +17,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: any
 p { margin: 0 0 .8rem } .muted, figcaption { color: var(--muted) }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: 0 0 1rem; width: 100% }
 td, th { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top } th { font-weight: 600 }
-td + td:not(.n) { overflow-wrap: anywhere; min-width: 9.5rem } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } tr { border-bottom: 1px solid var(--line) }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } tr { border-bottom: 1px solid var(--line) }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere }
 figure { margin: 0 } svg text { font: 11px system-ui, sans-serif; fill: var(--muted) }
 @media print { body { max-width: none; padding: 0 } h2 { break-after: avoid } table, figure { break-inside: avoid } }`;
@@ -49,7 +49,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const open = (tag: string, i: number) => (i < text ? `<${tag}` : `<${tag} class="n"`);
   const heads = head.map((value, i) => `${open("th", i)} scope="col">${escaped(value)}</th>`).join("");
   const body = rows
-    .map((row) => `<tr>${row.map((value, i) => `${open("td", i)}>${escaped(value)}</td>`).join("")}</tr>`)
+    .map((row) => `<tr>${row.map((value, i) => `${open("td", i)}>${breakable(value)}</td>`).join("")}</tr>`)
     .join("\n");
   // It may be wider than a phone, and is scrolled then, by keyboard too.
   return `<div class="wide" tabindex="0" role="group" aria-label="${escaped(tableName(head))}"><table>
@@ -59,6 +59,12 @@ ${body}
 </tbody>
 </table></div>
 `;
+}
+
+/** Long paths may go on in the next line. */
+function breakable(text: string): string {
+  const lines = text.replace(/\S{20}(?=\S)/g, "$&\n").split("\n");
+  return lines.map(escaped).join("<wbr>");
 }
 
 function tableName(head: readonly string[]): string {

@@ -44,6 +44,13 @@ export class S3Error extends Error {
   }
 }
 
+/** An object as a listing tells of it. */
+export interface StoredObject {
+  readonly key: string;
+  /** Another one when the object has changed: ETag, size, time of the last change; null: the store gives no ETag. */
+  readonly stamp: string | null;
+}
+
 export interface S3Client {
   /** Without credentials. */
   readonly origin: string;
@@ -52,10 +59,10 @@ export interface S3Client {
   /** @throws S3Error (code `too-large` for more than the transport takes), or what the transport throws */
   get(bucket: string, key: string, signal: AbortSignal): Promise<Buffer>;
   /**
-   * Every key that begins with the prefix, in the store's order, in memory that does not grow with them.
+   * Every object whose key begins with the prefix, in the store's order, in memory that does not grow with them.
    * @throws S3Error, or what the transport throws
    */
-  list(bucket: string, prefix: string, signal: AbortSignal): AsyncIterable<string>;
+  list(bucket: string, prefix: string, signal: AbortSignal): AsyncIterable<StoredObject>;
 }
 
 /** AWS Signature Version 4 over the hash of the body, by aws4fetch; the transport is the caller's, proxies and TLS with it. */
@@ -97,17 +104,29 @@ export function createS3Client(options: S3Options, transport: S3Transport): S3Cl
           .toString()
           .replaceAll("+", "%20");
         const text = (await send("GET", url, null, signal)).toString();
-        const keys = [...text.matchAll(/<Contents>.*?<Key>(.*?)<\/Key>/gs)].map(([, key]) => unescapeXml(key ?? ""));
-        yield* keys;
-        const last = keys.at(-1);
+        const objects = [...text.matchAll(/<Contents>(.*?)<\/Contents>/gs)].map(([, fields = ""]) => objectIn(fields));
+        yield* objects;
+        const last = objects.at(-1);
         if (last === undefined || !/<IsTruncated>\s*true\s*</.test(text)) return;
-        marker = last;
+        marker = last.key;
       }
     },
   };
 }
 
 const KEYS_AT_A_TIME = "1000";
+function objectIn(fields: string): StoredObject {
+  const field = (name: string) => {
+    const [, text = null] = new RegExp(`<${name}>(.*?)</${name}>`, "s").exec(fields) ?? [];
+    return text === null ? null : unescapeXml(text);
+  };
+  const etag = field("ETag");
+  return {
+    key: field("Key") ?? "",
+    stamp: etag === null ? null : [etag, field("Size"), field("LastModified")].join(" "),
+  };
+}
+
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
 function unescapeXml(text: string): string {

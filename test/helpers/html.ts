@@ -1,4 +1,4 @@
-const VOID = new Set(["meta", "!doctype"]);
+const VOID = new Set(["meta", "wbr", "!doctype"]);
 
 /** What keeps a page from being well formed, in words: every element closed, in order, no attribute twice, text escaped. */
 export function findHtmlFaults(page: string): string[] {

@@ -13,6 +13,8 @@ export interface S3Server {
   readonly origin: string;
   /** By bucket and key, `bucket/a/b`. */
   readonly objects: Map<string, Buffer>;
+  /** Objects that were asked for, in order. */
+  readonly read: readonly string[];
   /** What each request was answered with. */
   readonly statuses: readonly number[];
   stop(): Promise<void>;
@@ -23,6 +25,7 @@ export interface S3Server {
 export async function startS3Server(addressing: "host" | "path"): Promise<S3Server> {
   const objects = new Map<string, Buffer>();
   const statuses: number[] = [];
+  const read: string[] = [];
   const answer = (response: ServerResponse, status: number, code: string | null) => {
     statuses.push(status);
     response.statusCode = status;
@@ -40,9 +43,10 @@ export async function startS3Server(addressing: "host" | "path"): Promise<S3Serv
     if (request.method === "PUT") objects.set(name, body);
     const found = request.method === "GET" ? objects.get(name) : Buffer.alloc(0);
     const listed = new URL(request.url ?? "", "http://s3").searchParams;
-    if (listed.has("max-keys")) return void response.end(listXml([...objects.keys()], name, listed));
+    if (listed.has("max-keys")) return void response.end(listXml(objects, name, listed));
     if (found === undefined) return answer(response, 404, "NoSuchKey");
     statuses.push(200);
+    if (request.method === "GET") read.push(name);
     response.end(found);
   });
   const listen = async (port: number) => {
@@ -55,6 +59,7 @@ export async function startS3Server(addressing: "host" | "path"): Promise<S3Serv
     // No bucket goes before an address of numbers.
     origin: `http://${addressing === "host" ? "localhost" : "127.0.0.1"}:${port}`,
     objects,
+    read,
     statuses,
     start: () => listen(port),
     stop: async () => {
@@ -69,14 +74,21 @@ const MOST_KEYS = 2;
 const escapeXml = (text: string) => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 /** ListObjects, version 1; a few keys at a time, so that nobody gets by without asking on. @param bucket with `/` at its end */
-function listXml(names: readonly string[], bucket: string, asked: URLSearchParams): string {
-  const keys = names.flatMap((name) => (name.startsWith(bucket) ? [name.slice(bucket.length)] : [])).toSorted();
+function listXml(objects: ReadonlyMap<string, Buffer>, bucket: string, asked: URLSearchParams): string {
+  const keys = [...objects.keys()]
+    .flatMap((name) => (name.startsWith(bucket) ? [name.slice(bucket.length)] : []))
+    .toSorted();
   const left = keys.filter((key) => key.startsWith(asked.get("prefix") ?? "") && key > (asked.get("marker") ?? ""));
   const contents = left
     .slice(0, MOST_KEYS)
-    .map((key) => `<Contents><Key>${escapeXml(key)}</Key><Size>1</Size></Contents>`);
+    .map((key) => `<Contents><Key>${escapeXml(key)}</Key>${tellOf(objects.get(bucket + key))}</Contents>`);
   const isCut = left.length > MOST_KEYS;
   return `<?xml version="1.0"?><ListBucketResult><IsTruncated>${isCut}</IsTruncated>${contents.join("\n")}</ListBucketResult>`;
+}
+
+function tellOf(bytes: Buffer = Buffer.alloc(0)): string {
+  const etag = `&quot;${createHash("md5").update(bytes).digest("hex")}&quot;`;
+  return `<LastModified>2026-11-22T08:00:00.000Z</LastModified><ETag>${etag}</ETag><Size>${bytes.length}</Size>`;
 }
 
 const sha256 = (data: string | Buffer) => createHash("sha256").update(data).digest("hex");

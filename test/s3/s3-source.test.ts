@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createBuckets } from "../../src/app/buckets.js";
 import { openSources } from "../../src/app/feeding.js";
+import type { NightReport } from "../../src/app/nightly.js";
 import { loadConfig } from "../../src/config/load-config.js";
 import { UsageError } from "../../src/domain/errors.js";
 import { describeSource } from "../contract/source-contract.js";
@@ -106,5 +107,37 @@ describe("a run over a bucket", () => {
         .toSorted(),
     ).toEqual(["a.png", "b.png"]);
     expect((await emulator.report()).totals.calls).toBe(3);
+  });
+
+  test("of a schedule gets only what is new or changed", async () => {
+    put("nightly", "a.png", "b.png", "c.png");
+    const env = { ...settings, ...callerSettings(emulator.url).env };
+    const args = [
+      "--cron",
+      "0 2 * * *",
+      "--provider",
+      "huawei",
+      "--rate",
+      "500",
+      "--out",
+      "nights",
+      "--batch",
+      "nights",
+    ];
+    const added = await place.run(["schedule", "add", "--source", "s3://results/nightly", ...args], env);
+    expect(added.code, added.stderr).toBe(0);
+    const night = async () => {
+      const before = server.read.length;
+      const finished = await place.run(["schedule", "run-now", "nights", "--json"], env);
+      expect(finished.code, finished.stderr).toBe(0);
+      const { opened, unchanged } = JSON.parse(finished.stdout) as NightReport;
+      return { opened, unchanged, read: new Set(server.read.slice(before)) };
+    };
+    expect(await night()).toMatchObject({ opened: 3, unchanged: 0 });
+    expect(await night()).toEqual({ opened: 0, unchanged: 3, read: new Set() });
+    server.objects.set("results/nightly/b.png", drawPng(70));
+    server.objects.set("results/nightly/d.png", drawPng(71));
+    const changed = new Set(["results/nightly/b.png", "results/nightly/d.png"]);
+    expect(await night()).toEqual({ opened: 2, unchanged: 2, read: changed });
   });
 });

@@ -34,6 +34,9 @@ interface Thread {
   readonly asked: Map<number, Asked>;
 }
 
+/** What a thread makes is gone at once; images lie outside of its heap. */
+const SMALL = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
+
 /** Compiled, also where the rest is run from its source. */
 const THREAD_URL = new URL("../../dist/image/file-reader-thread.js", import.meta.url);
 
@@ -43,7 +46,7 @@ export function createFileReader(options: FileReaderOptions = {}): FileReader {
   let lastId = 0;
 
   function start(): Thread {
-    const thread: Thread = { worker: new Worker(threadUrl), asked: new Map() };
+    const thread: Thread = { worker: new Worker(threadUrl, { resourceLimits: SMALL }), asked: new Map() };
     threads.push(thread);
     thread.worker.on("message", (message: FileMessage) => {
       const asked = thread.asked.get(message.id);

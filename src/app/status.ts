@@ -1,9 +1,19 @@
 import type { Batch, BatchCounts } from "../domain/batch.js";
+import type { SinkPosition } from "../domain/sink.js";
 import { isOpen, opensAt } from "../domain/window.js";
 import { type LedgerCost, weighAnswers, weighMarks } from "../queue/ledger-cost.js";
 import { countImages, countUnread, type ImageQueueCounts } from "../queue/queue-counts.js";
 import { type PaceStatus, readPaces } from "../queue/read-pace.js";
+import { createRecorder } from "../queue/recorder.js";
 import type { Reader } from "./reading.js";
+
+/** How far a sink is behind the files that it follows. */
+export interface SinkLag {
+  readonly place: string;
+  readonly bytes: number;
+  /** By the mean length of a line. */
+  readonly outcomes: number;
+}
 
 export interface BatchStatus {
   readonly batch: Batch;
@@ -15,7 +25,9 @@ export interface BatchStatus {
   /** Outcomes that nobody has recorded yet. */
   readonly unread: number;
   /** What the folder's files had reached when they were committed last, in bytes; null: nothing is written yet. */
-  readonly position: Readonly<Record<string, number>> | null;
+  readonly position: SinkPosition | null;
+  /** Each that has ever followed the folder's files. */
+  readonly sinks: readonly SinkLag[];
   readonly markBytes: number;
 }
 
@@ -52,14 +64,33 @@ export async function readStatus(reader: Reader, only: string | null, now: () =>
 async function readBatch({ redis, keys, batches }: Reader, batch: Batch, nowMs: number): Promise<BatchStatus> {
   const { name, destination, window } = batch;
   const sink = await batches.sink(name);
-  const position = sink === null ? null : await redis.hget(keys.sink(sink), "position");
+  const recorder = sink === null ? null : createRecorder(redis, keys, sink);
+  const position = (await recorder?.position()) ?? null;
+  const counts = await batches.counts(name);
   return {
     batch,
-    counts: await batches.counts(name),
+    counts,
     isLive: (await redis.exists(keys.lease(`batch:${name}`))) === 1,
     opensAt: isOpen(window, nowMs) ? null : new Date(opensAt(window, nowMs)),
     unread: await countUnread(redis, keys, destination),
-    position: position === null ? null : (JSON.parse(position) as Record<string, number>),
+    position,
+    sinks: lagsOf((await recorder?.cursors()) ?? {}, position ?? {}, counts),
     markBytes: await weighMarks(redis, keys, name),
   };
+}
+
+function lagsOf(
+  cursors: Readonly<Record<string, SinkPosition>>,
+  files: SinkPosition,
+  { outcomes }: BatchCounts,
+): SinkLag[] {
+  const written = Object.values(files).reduce((sum, bytes) => sum + bytes, 0);
+  const lines = Object.values(outcomes).reduce((sum, its) => sum + its, 0);
+  return Object.entries(cursors).map(([place, cursor]) => {
+    const bytes = Object.entries(files).reduce(
+      (sum, [stream, end]) => sum + Math.max(end - (cursor[stream] ?? 0), 0),
+      0,
+    );
+    return { place, bytes, outcomes: written === 0 ? 0 : Math.ceil((bytes * lines) / written) };
+  });
 }

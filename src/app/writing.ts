@@ -114,6 +114,8 @@ async function startFollowing(app: App, folder: string, recorder: Recorder, sink
   if (sinks.length === 0) return [];
   const committed = (await recorder.position()) ?? {};
   const cursors = await recorder.cursors();
+  // From now on `status` tells how far it is behind, even if it never gets to write.
+  for (const { place } of sinks) if (cursors[place] === undefined) await recorder.setCursor(place, START);
   return sinks.map((sink) => {
     const cursor = cursors[sink.place] ?? START;
     const saveCursor = (to: Cursor) => recorder.setCursor(sink.place, to);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type BatchFailures, countFailuresByCode } from "../app/failures.js";
+import { type BatchFailures, countFailuresByCode, type FailuresOfCode } from "../app/failures.js";
 import { openReader } from "../app/reading.js";
 import type { Context } from "./context.js";
 import { examples } from "./examples.js";
@@ -53,13 +53,20 @@ function batchLines({ batch, failed, codes }: BatchFailures, paint: Paint): stri
   const lines = codes.flatMap((its) => [
     `  ${paint.red(`${count(its.count)} × ${its.code}`)}`,
     `    what to do: ${its.hint}`,
-    `    such as ${its.example.source} (${its.example.request}): ${its.example.message}`,
+    `    such as ${its.example.source} (${its.example.request}): ${withoutHint(its)}`,
   ]);
   const rest = failed - known;
   return [
     `${paint.bold(batch)}  ${plural(failed, "page")} failed`,
     ...lines,
     ...(rest > 0 ? [`  ${count(rest)} of which only failures.ndjson tells: they are too long ago`] : []),
-    ...(known > 0 ? [`  try them again: cardbatch retry --batch ${batch} --code <code>`] : []),
+    ...(known > 0
+      ? [`  try them again: cardbatch retry --batch ${batch} --code ${codes.map(({ code }) => code).join(",")}`]
+      : []),
   ];
+}
+
+/** Messages end in what to do, which is said already. */
+function withoutHint({ hint, example: { message } }: FailuresOfCode): string {
+  return message.endsWith(`: ${hint}`) ? message.slice(0, -hint.length - 2) : message;
 }

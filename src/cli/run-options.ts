@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CallRates, Config } from "../config/settings.js";
 import { rateSchema } from "../config/settings.js";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
@@ -62,7 +62,11 @@ export function addRunOptions(command: Command): Command {
     .option("--limit <n>", "take only so many pages", parseWhole)
     .option("--backlog <n>", "most jobs that may wait", parseWhole, 1000)
     .option("--refresh", "call again although answered")
-    .option("--patience <time>", "how long to wait for a vendor that does not work", parseTime, 30 * 60_000)
+    .addOption(
+      new Option("--patience <time>", "how long to wait for a vendor that does not work")
+        .argParser(parseTime)
+        .default(30 * 60_000, "30m"),
+    )
     .option("--max-calls <n>", "most billable calls of the batch, over all its runs; none takes it away", parseMaxCalls)
     .option("--budget <amount>", "most that the batch may cost, over all its runs; none takes it away", parseBudget)
     .option("--window <from-to>", "hours in which work may start, such as 22:00-06:00; none takes it away")

@@ -25,6 +25,7 @@ import {
   addRunOptions,
   applyRunOptions,
   batchTerms,
+  collect,
   defaultBatchName,
   namedProviders,
   parseTime,
@@ -83,7 +84,11 @@ function addAdd(schedule: Command, context: Context): void {
     .command("add")
     .description("run sources again and again, each time what is new or has changed; the same name again changes it")
     .requiredOption("--cron <expression>", 'minute, hour, day of month, month, day of week, such as "0 2 * * *"')
-    .requiredOption("--source <source>", "a folder, file, glob or manifest; may be given several times", collect);
+    .requiredOption(
+      "--source <source>",
+      "a folder, file, glob, manifest or s3://bucket/prefix; may be given several times",
+      collect,
+    );
   addRunOptions(command)
     .option("--rehash", "open every file in each run, changed or not")
     .option("--allow-empty", "a run that finds no image at all has not failed")
@@ -97,16 +102,12 @@ function addAdd(schedule: Command, context: Context): void {
         "A worker or serve that sees the sources and --out runs it; of several, one. --tz is of --cron and of --window.",
         "--batch names it. --rate and --concurrency are of run-now: who runs it otherwise has its own.",
         examples(
-          'schedule add --cron "0 2 * * *" --tz Asia/Shanghai --source /mnt/scans --provider huawei --out /srv/out --batch archive',
-          'schedule add --cron "30 1 * * 1-5" --tz Asia/Shanghai --source /mnt/inbox --provider local --out /srv/inbox --allow-empty',
+          'schedule add --cron "0 2 * * *" --source /mnt/scans --provider huawei --out /srv/out --batch archive',
+          'schedule add --cron "30 1 * * 1-5" --tz Asia/Shanghai --source s3://scans/inbox --provider local --allow-empty',
         ),
       ].join("\n"),
     )
     .action((options: AddOptions) => withStore(options, context, (parts) => add(parts, options, context)));
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 interface Parts {

@@ -1,4 +1,4 @@
-import type { BatchStatus, Status } from "../app/status.js";
+import type { BatchStatus, SinkLag, Status } from "../app/status.js";
 import { amountText } from "../domain/money.js";
 import { windowText } from "../domain/window.js";
 import type { PaceStatus, ToldLimits } from "../queue/read-pace.js";
@@ -45,6 +45,7 @@ function batchLines(status: BatchStatus, paint: Paint): string[] {
     `    ${[`${count(counts.found)} found`, ...done, `${count(counts.pending)} pending`].join(", ")}${listed}`,
     ...(counts.stale > 0 ? [`    ${count(counts.stale)} of them to be judged again`] : []),
     ...(unread > 0 ? [`    ${plural(unread, "outcome")} not written down yet`] : []),
+    ...status.sinks.map((sink) => `    sink ${sink.place}: ${sinkText(sink, paint)}`),
     ...callLines(status, paint),
     ...windowLines(status, paint),
   ];
@@ -54,6 +55,10 @@ function paintState(status: BatchStatus, paint: Paint): string {
   if (isComplete(status)) return paint.green("complete");
   const { isLive, counts } = status;
   return counts.halt === null ? (isLive ? "running" : "not running") : paint.yellow(counts.halt);
+}
+
+function sinkText({ bytes, outcomes }: SinkLag, paint: Paint): string {
+  return bytes === 0 ? "has all that is written" : paint.yellow(`about ${plural(outcomes, "outcome")} behind`);
 }
 
 function callLines({ counts: { providers, money } }: BatchStatus, paint: Paint): string[] {
@@ -87,6 +92,8 @@ function windowLines({ batch: { window }, opensAt }: BatchStatus, paint: Paint):
 
 function paceLines(pace: PaceStatus, paint: Paint): string[] {
   const { provider, account, limit, overridden, estimate, rate, told, heldUntil, breaker, because, stopped } = pace;
+  if (told.length === 0 && limit === null && !stopped && breaker === "closed" && heldUntil === null)
+    return [`  ${paint.bold(provider)} ${account}  nobody calls it at present`];
   const allowed = limit === null || limit === "auto" ? "as many calls/s as it takes" : `${rounded(limit)} calls/s`;
   const why = estimate === null ? "" : ", since it refused some";
   const present = typeof limit === "number" && rate >= limit ? "" : `, ${rounded(rate)} at present${why}`;
@@ -99,11 +106,11 @@ function paceLines(pace: PaceStatus, paint: Paint): string[] {
       : breaker === "probing"
         ? paint.yellow("one call looks whether it answers again")
         : heldUntil === null
-          ? "open"
+          ? null
           : paint.yellow(`asked for a pause${until}`);
   const differ = new Set(told.map(({ perSecond }) => perSecond)).size > 1;
   return [
-    `  ${paint.bold(provider)} ${account}  ${allowed}${by}${present}; ${state}`,
+    `  ${paint.bold(provider)} ${account}  ${allowed}${by}${present}${state === null ? "" : `; ${state}`}`,
     ...(differ ? told.map((its) => `    ${toldText(its)}`) : []),
   ];
 }

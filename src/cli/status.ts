@@ -76,7 +76,7 @@ function statusJson({ batches, providers, images, answers, ledgerBytesPerPage }:
   };
 }
 
-function batchJson({ batch, counts, isLive, opensAt, unread, position, markBytes }: BatchStatus) {
+function batchJson({ batch, counts, isLive, opensAt, unread, position, sinks, markBytes }: BatchStatus) {
   const { window } = batch;
   const { money } = counts;
   return {
@@ -100,6 +100,7 @@ function batchJson({ batch, counts, isLive, opensAt, unread, position, markBytes
     window: window === null ? null : { hours: windowText(window), tz: window.tz, opensAt },
     unread,
     position,
+    sinks,
     markBytes,
   };
 }

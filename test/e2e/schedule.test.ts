@@ -29,7 +29,7 @@ beforeAll(async () => {
   emulator = await startEmulator(place);
   env = callerSettings(emulator.url).env;
 }, 3600_000);
-afterAll(() => place.close());
+afterAll(() => place.close(), 600_000);
 
 const OPTIONS = ["--tz", "Asia/Shanghai", "--provider", "huawei", "--rate", "10000"];
 
@@ -76,7 +76,9 @@ it("reads an archive once; the second run opens nothing, and a hundred new files
   const first = await runNow("archive");
   // Where a machine stands still for long, calls run out of time and are made again.
   const again = first.summary?.uncertainCalls ?? 0;
-  expect(first).toMatchObject({ result: "succeeded", opened: IMAGES, atVendor: IMAGES + again });
+  expect(first).toMatchObject({ result: "succeeded", opened: IMAGES });
+  expect(first.atVendor).toBeGreaterThanOrEqual(IMAGES);
+  expect(first.atVendor).toBeLessThanOrEqual(IMAGES + again);
   const startedAt = performance.now();
   const second = await runNow("archive");
   console.log(

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, expect, inject, it, onTestFinished } from "vitest";
+import type { SinkLag } from "../../src/app/status.js";
 import { connectRedis } from "../../src/queue/redis.js";
 import {
   callerSettings,
@@ -9,6 +10,7 @@ import {
   startEmulator,
 } from "../helpers/cli.js";
 import { allKeys } from "../helpers/redis.js";
+import { S3_KEYS, startS3Server } from "../helpers/s3-server.js";
 
 const IMAGES = 20;
 const MOST_CALLS = 8;
@@ -76,4 +78,27 @@ it("tells how everything stands, and changes nothing", { timeout: 300_000 }, asy
   expect(text.stdout).toContain(`huawei ${MOST_CALLS} calls (${MOST_CALLS} billable)`);
   expect(text.stdout).toContain("no call left");
   expect((await place.run(["status", "--batch", "nobody"], env)).code).toBe(2);
+});
+
+it("tells how far each sink is behind", async () => {
+  const s3 = await startS3Server("path");
+  onTestFinished(s3.stop);
+  const store = {
+    CARDBATCH_S3_ENDPOINT: s3.origin,
+    CARDBATCH_S3_ADDRESSING: "path",
+    CARDBATCH_S3_REGION: S3_KEYS.region,
+    CARDBATCH_S3_ACCESS_KEY: S3_KEYS.accessKey,
+    CARDBATCH_S3_SECRET_KEY: S3_KEYS.secretKey,
+  };
+  const sinks = ["--sink", "s3://results/whole", "--sink", "postgres://nobody@127.0.0.1:1/none"];
+  const sent = await place.run([...args, "--batch", "sinks", "--refresh", ...sinks], { ...env, ...store });
+  expect(sent.code).toBe(1);
+  const { stdout } = await place.run(["status", "--batch", "sinks", "--json"], env);
+  const places = Object.fromEntries(
+    JSON.parse(stdout).batches[0].sinks.map(({ place: at, outcomes }: SinkLag) => [at.replace(/:.*/, ""), outcomes]),
+  );
+  expect(places).toEqual({ s3: 0, postgres: IMAGES });
+  const text = (await place.run(["status", "--batch", "sinks"], env)).stdout;
+  expect(text).toMatch(/sink s3:.*: has all that is written/);
+  expect(text).toMatch(new RegExp(`sink postgres:.*: about ${IMAGES} outcomes behind`));
 });

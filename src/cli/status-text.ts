@@ -43,7 +43,7 @@ function batchLines(status: BatchStatus, paint: Paint): string[] {
   return [
     `  ${paint.bold(batch.name)}  ${state}`,
     `    ${[`${count(counts.found)} found`, ...done, `${count(counts.pending)} pending`].join(", ")}${listed}`,
-    ...(counts.stale > 0 ? [`    ${count(counts.stale)} of them to be judged again`] : []),
+    ...(counts.stale > 0 ? [`    ${count(counts.stale)} of them to be tried or judged again`] : []),
     ...(unread > 0 ? [`    ${plural(unread, "outcome")} not written down yet`] : []),
     ...status.sinks.map((sink) => `    sink ${sink.place}: ${sinkText(sink, paint)}`),
     ...callLines(status, paint),
@@ -92,7 +92,7 @@ function windowLines({ batch: { window }, opensAt }: BatchStatus, paint: Paint):
 
 function paceLines(pace: PaceStatus, paint: Paint): string[] {
   const { provider, account, limit, overridden, estimate, rate, told, heldUntil, breaker, because, stopped } = pace;
-  if (told.length === 0 && limit === null && !stopped && breaker === "closed" && heldUntil === null)
+  if (told.length === 0 && !overridden && !stopped && breaker === "closed" && heldUntil === null)
     return [`  ${paint.bold(provider)} ${account}  nobody calls it at present`];
   const allowed = limit === null || limit === "auto" ? "as many calls/s as it takes" : `${rounded(limit)} calls/s`;
   const why = estimate === null ? "" : ", since it refused some";

@@ -163,7 +163,7 @@ test("a finished batch takes decisions too: twice changes nothing, and what is w
   expect(review).toBe(LATER - 1);
   await writeFile(place.path("again.csv"), save(rows.slice(0, 1)));
   const again = await place.run([...ofReview("import", "again.csv"), "--json"], env);
-  expect(JSON.parse(again.stdout)).toMatchObject({ confirmed: 0, unchanged: 1 });
+  expect(JSON.parse(again.stdout)).toMatchObject({ confirmed: 0, unchanged: 1, writtenElsewhere: false });
   expect(readOut(place.path("out")).all).toHaveLength(DECIDED + LATER);
   expect((await place.run(["review", "export", "--batch", "b", "--reveal"], env)).code).toBe(2);
 });

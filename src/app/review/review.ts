@@ -131,6 +131,7 @@ async function untilWritten(
   requests: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly string[] | null> {
+  if (requests.length === 0) return [];
   const outcomes = requests.map((request) => ({ request, published: batch.generation }));
   for (;;) {
     const unread = await areUnread(app.redis, app.keys, batch.destination, outcomes);

@@ -77,8 +77,8 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** The logger and the metrics alone, for commands that need no Redis. */
-export function createTelemetry(config: Config, surroundings: Surroundings) {
+/** The log, the metrics, and how events come to them. */
+function createTelemetry(config: Config, surroundings: Surroundings) {
   const metrics = createMetrics(surroundings.version, pricesOf(config));
   const logger = createLogger({
     level: config.logLevel,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Admission, Batch, BatchCounts } from "../domain/batch.js";
 import type { RequestId } from "../domain/payload.js";
-import { OUTCOMES, type Outcome } from "../domain/reading.js";
+import { OUTCOMES } from "../domain/reading.js";
 import type { SinkPosition } from "../domain/sink.js";
 import type { PreviewedBatch } from "../queue/batches.js";
 import { bucketNumber, MARK_BUCKETS } from "../queue/keys.js";
@@ -165,7 +165,7 @@ function compareLines(
 
 function compareCounts(counts: BatchCounts, findings: Findings): void {
   if (counts.found !== findings.found) findings.add("wrong-count", "found");
-  for (const outcome of OUTCOMES satisfies readonly Outcome[]) {
+  for (const outcome of OUTCOMES) {
     if (counts.outcomes[outcome] !== (findings.outcomes[outcomeLetter(outcome)] ?? 0)) {
       findings.add("wrong-count", outcome);
     }

@@ -13,7 +13,7 @@ export function findProgram(name: string, path: string | undefined): string | nu
   return null;
 }
 
-export function isExecutable(file: string): boolean {
+function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
     return statSync(file).isFile();

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { buildProvider } from "../app/providers.js";
-import { createTelemetry } from "../app.js";
 import { CardbatchError, UsageError } from "../domain/errors.js";
 import type { PreparedImage } from "../domain/image.js";
 import type { OcrProvider } from "../domain/provider.js";
@@ -33,7 +32,6 @@ export function addCheck(program: Command, context: Context, exit: (code: number
 async function check(image: string | undefined, options: CheckOptions, context: Context): Promise<number> {
   const { terminal, stop } = context;
   const config = context.config(options.config);
-  createTelemetry(config, context.surroundings);
   const http = createHttpClient({ connections: 1, httpsProxy: config.httpsProxy, noProxy: config.noProxy });
   const engine = createEnginePool({ threads: 1 });
   const paint = createPaint(terminal.color);

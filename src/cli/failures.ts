@@ -43,7 +43,7 @@ async function tellFailures(options: FailuresOptions, context: Context): Promise
   }
 }
 
-export function failuresText(batches: readonly BatchFailures[], paint: Paint): string {
+function failuresText(batches: readonly BatchFailures[], paint: Paint): string {
   if (batches.length === 0) return "nothing has failed";
   return batches.flatMap((batch) => batchLines(batch, paint)).join("\n");
 }

@@ -2,6 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { CancelledError, CardbatchError, ConfigError, UsageError } from "../domain/errors.js";
+import { maskPansIn } from "../domain/find-pans.js";
 import { addBench } from "./bench.js";
 import { addCheck } from "./check.js";
 import { type Context, createContext } from "./context.js";
@@ -59,6 +60,10 @@ const COMMANDS = [
 // runs all night gets there so slowly that it looks like a leak; and at less than this the looking takes a tenth of all its time.
 setFlagsFromString("--heap-growing-percent=150");
 
+// Who reads the data may leave, as `head` does: nothing is torn by ending there. Messages that nobody reads hold nothing up.
+process.stdout.on("error", () => process.exit(EXIT.interrupted));
+process.stderr.on("error", () => {});
+
 const context = createContext();
 process.exitCode = await main(process.argv, context);
 
@@ -73,7 +78,7 @@ async function main(argv: readonly string[], { terminal, surroundings, stoppedBy
     .version(surroundings.version)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeErr: (text) => terminal.raw(text) });
+    .configureOutput({ writeErr: (text) => terminal.raw(maskPansIn(text, "name")) });
   for (const add of COMMANDS) add(program, context, exit);
   try {
     await program.parseAsync(argv);
@@ -84,21 +89,23 @@ async function main(argv: readonly string[], { terminal, surroundings, stoppedBy
 }
 
 function failed(error: unknown, { terminal }: Context, isStopped: boolean): number {
+  // Messages quote what was typed.
+  const tell = (text: string) => terminal.message(`cardbatch: ${maskPansIn(text, "name")}`);
   // Commander has told what is wrong; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof UsageError || error instanceof ConfigError) {
-    terminal.message(`cardbatch: ${error.message}`);
+    tell(error.message);
     return error instanceof UsageError ? EXIT.usage : EXIT.configuration;
   }
   if (isStopped) return EXIT.interrupted;
   if (error instanceof CancelledError) {
-    terminal.message(`cardbatch: ${error.message}; run it again to go on`);
+    tell(`${error.message}; run it again to go on`);
     return EXIT.interrupted;
   }
   if (error instanceof CardbatchError) {
-    terminal.message(`cardbatch: ${error.message}: ${error.hint}`);
+    tell(`${error.message}: ${error.hint}`);
     return EXIT.someFailed;
   }
-  terminal.message(`cardbatch: unexpected fault\n${error instanceof Error ? error.stack : String(error)}`);
+  tell(`unexpected fault\n${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.someFailed;
 }

@@ -114,7 +114,7 @@ export const OUTAGE_CODES: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export function isErrorCode(text: string): text is ErrorCode {
-  return text in ERROR_CATALOGUE;
+  return Object.hasOwn(ERROR_CATALOGUE, text);
 }
 
 /** Facts that are safe to log: closed words, numbers, request ids. Never a card number, a path or a response body. */

@@ -10,8 +10,8 @@ import { cardSchema, recordSchema } from "./record.js";
 
 const MAX_PATH_LENGTH = 4096;
 const MAX_WAIT_S = 60;
-export const MOST_IMAGES = 10_000;
-export const MOST_OUTCOMES = 1000;
+const MOST_IMAGES = 10_000;
+const MOST_OUTCOMES = 1000;
 
 const requestName = z.string().regex(/^r_[A-Za-z0-9_-]{16}$/, "is no request");
 const rootName = nameSchema

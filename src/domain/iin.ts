@@ -60,16 +60,6 @@ export function findIssuer(iin: string, length: number): Issuer | null {
   return fallback;
 }
 
-/** Number lengths the list knows for this prefix; empty when it knows none. The decoder's re-ranking uses it. */
-export function issuerLengths(iin: string): readonly number[] {
-  table ??= readTable();
-  const lengths = new Set<number>();
-  for (let size = Math.min(iin.length, LONGEST_PREFIX); size >= SHORTEST_PREFIX; size--) {
-    for (const row of table.get(iin.slice(0, size)) ?? []) lengths.add(row.length);
-  }
-  return [...lengths];
-}
-
 interface NetworkRange {
   readonly network: Network;
   readonly from: string;
@@ -131,11 +121,6 @@ export function findNetwork(iin: string, length: number): NetworkMatch | null {
   return best === null ? null : { network: best.network, lengthMatches: best.lengths.includes(length) };
 }
 
-/** A bank by its code in the list, or `null`. */
-export function findBank(code: string): Bank | null {
-  return readBanks().get(code) ?? null;
-}
-
 function readTable(): ReadonlyMap<string, readonly PrefixRow[]> {
   const banks = readBanks();
   const rows = new Map<string, PrefixRow[]>();
@@ -155,10 +140,9 @@ function readTable(): ReadonlyMap<string, readonly PrefixRow[]> {
   return rows;
 }
 
-let banksByCode: ReadonlyMap<string, Bank> | undefined;
-
+/** By their codes. */
 function readBanks(): ReadonlyMap<string, Bank> {
-  banksByCode ??= new Map(
+  return new Map(
     BANK_NAMES.trim()
       .split("\n")
       .map((line) => {
@@ -167,5 +151,4 @@ function readBanks(): ReadonlyMap<string, Bank> {
         return [code, { code, name: line.slice(space + 1) }] as const;
       }),
   );
-  return banksByCode;
 }

@@ -1,5 +1,4 @@
-export const IMAGE_FORMATS = ["jpeg", "png", "bmp", "tiff", "webp"] as const;
-export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+export type ImageFormat = "jpeg" | "png" | "bmp" | "tiff" | "webp";
 
 /** `sha256:` and the SHA-256 of the image's bytes in lower-case hex. */
 export type ImageKey = `sha256:${string}`;

@@ -24,8 +24,6 @@ export interface BatchLimits {
   readonly budget: number | null;
 }
 
-export const NO_LIMITS: BatchLimits = { maxCalls: null, budget: null };
-
 /** What became of a provider's calls: `calls` is the sum of the others and of those under way. */
 export interface CallFates {
   readonly calls: number;

@@ -28,8 +28,6 @@ export interface OcrProvider {
   readonly cardsPerImage: "one" | "many";
   /** The vendor options sent with each call that change what it answers; part of the answer key. */
   readonly answerOptions: string;
-  /** Whether the vendor says what it bills; where it does not, every 2xx is taken as billed. */
-  readonly billing: "free" | "stated" | "assumed";
   /** Shared pace and holds belong to the vendor's account: a short, non-secret name of it. */
   readonly account: string;
 

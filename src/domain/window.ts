@@ -67,7 +67,7 @@ export function windowText({ from, to }: CallWindow): string {
 }
 
 /** `22:00` */
-export function timeOfDay(minute: number): string {
+function timeOfDay(minute: number): string {
   return `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
 }
 

@@ -13,8 +13,12 @@ export async function startMetricsServer(
   if (metricsPort === undefined) return;
   const server = createServer(async (request, response) => {
     if (request.url?.split("?")[0] !== "/metrics") return void response.writeHead(404).end();
-    const text = await metrics();
-    response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(text);
+    try {
+      const text = await metrics();
+      response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(text);
+    } catch {
+      response.writeHead(500).end();
+    }
   });
   const listening = await new Promise<Error | null>((resolve) => {
     server.once("error", resolve);

@@ -43,7 +43,7 @@ export function parseEndpoint(text: string, setting: string, allowHttpHosts: rea
 }
 
 /** Whether a URL's hostname is this very machine, whatever its name service says. */
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 

@@ -41,8 +41,7 @@ export function createImages(redis: Redis, keys: Keys): Images {
       const entries = jobs.map(({ request, job }) => ({
         name: IMAGE_JOB,
         data: job,
-        // The worker takes out what is done: said here, it would be kept with every job that waits.
-        // The workers take finished jobs away; to say so in each job would cost its weight in Redis.
+        // The workers take finished jobs away: said here, it would be kept in Redis with every job that waits.
         opts: { jobId: request, ...(job.priority === "interactive" ? {} : { priority: BATCH_PRIORITY }) },
       }));
       // Its id keeps a job that is there already from being there twice.

@@ -1,9 +1,8 @@
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { Keys } from "./keys.js";
+import { TOLD_KEPT_MS } from "./pace.js";
 import { LOOK } from "./pace-scripts/look.js";
 import { loadScript, type Redis } from "./redis.js";
-
-const TOLD_KEPT_US = 10_000_000;
 
 /** What one process was told of an account. */
 export interface ToldLimits {
@@ -74,7 +73,7 @@ async function readPace(redis: Redis, name: string, nowUs: number): Promise<Pace
 function readTold(process: string, text: string, nowUs: number): ToldLimits[] {
   const told = JSON.parse(text) as Partial<ToldLimits> & { readonly at?: number };
   const { perSecond = "auto", perMinute = null, perDay = null, inFlight = null, at = 0 } = told;
-  return nowUs - at > TOLD_KEPT_US ? [] : [{ process, perSecond, perMinute, perDay, inFlight }];
+  return nowUs - at > TOLD_KEPT_MS * 1000 ? [] : [{ process, perSecond, perMinute, perDay, inFlight }];
 }
 
 function rateOf(text: string): number | "auto" {

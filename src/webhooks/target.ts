@@ -77,7 +77,7 @@ function plainName(host: string): string {
 }
 
 /** Whether an address belongs to the public internet, by the registries of special-purpose addresses (RFC 6890 and later). */
-export function isPublic(address: string): boolean {
+function isPublic(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !SPECIAL.check(address, "ipv4");
   // IPv4 in IPv6's clothes lies outside of 2000::/3, and so do NAT64, loopback, link-local and private addresses.

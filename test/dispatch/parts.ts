@@ -105,7 +105,6 @@ export function createParts({ call, authorize, renew, byHand = false, departures
       bounds: { formats: ["png"], minSide: 15, maxSide: 8192, maxBase64Bytes: 1e7 },
       cardsPerImage: "one",
       answerOptions: "",
-      billing: "assumed",
       account: "account",
       authorize: async () => {
         happened.push("authorized");

@@ -5,6 +5,7 @@ import {
   ERROR_CATALOGUE,
   ERROR_CODES,
   ImageError,
+  isErrorCode,
   ProviderError,
   SinkError,
   toCardbatchError,
@@ -22,6 +23,18 @@ describe("the error catalogue", () => {
       expect(ERROR_CATALOGUE[code].disposition, code).toBe("fail");
     }
     expect(ERROR_CATALOGUE["storage-unavailable"].disposition).toBe("retry");
+  });
+});
+
+describe("isErrorCode", () => {
+  test.each([
+    ["image-empty", true],
+    ["image-", false],
+    ["", false],
+    ["toString", false],
+    ["__proto__", false],
+  ])("%j: %s", (text, is) => {
+    expect(isErrorCode(text)).toBe(is);
   });
 });
 

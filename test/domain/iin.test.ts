@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findBank, findIssuer, findNetwork, issuerLengths } from "../../src/domain/iin.js";
+import { findIssuer, findNetwork } from "../../src/domain/iin.js";
 
 describe("findIssuer", () => {
   it.each([
@@ -11,6 +11,10 @@ describe("findIssuer", () => {
     expect(findIssuer(`${prefix}0000`.slice(0, 10), length)).toMatchObject({ bank: { code }, type, lengthMatches });
   });
 
+  it("gives the bank's Chinese name", () => {
+    expect(findIssuer("6225880000", 16)?.bank.name).toBe("招商银行");
+  });
+
   it("takes the longest prefix that is listed", () => {
     expect(findIssuer("6229756115", 19)?.bank.code).toBe("BJRCB");
     expect(findIssuer("6229756100", 19)?.bank.code).not.toBe("BJRCB");
@@ -18,11 +22,6 @@ describe("findIssuer", () => {
 
   it.each(["", "62", "0000000000", "7999999999"])("does not know %j", (iin) => {
     expect(findIssuer(iin, 16)).toBeNull();
-    expect(issuerLengths(iin)).toEqual([]);
-  });
-
-  it("knows the lengths of a prefix", () => {
-    expect(issuerLengths("6225880000")).toEqual([16]);
   });
 });
 
@@ -50,12 +49,5 @@ describe("findNetwork", () => {
 
   it("tells a length that the network does not issue", () => {
     expect(findNetwork("3400000000", 16)).toEqual({ network: "amex", lengthMatches: false });
-  });
-});
-
-describe("findBank", () => {
-  it("gives the Chinese name, or null", () => {
-    expect(findBank("CMB")).toEqual({ code: "CMB", name: "招商银行" });
-    expect(findBank("NOBODY")).toBeNull();
   });
 });

@@ -1,9 +1,8 @@
 import type { BatchMoney } from "../../src/domain/batch.js";
-import { NO_LIMITS } from "../../src/domain/money.js";
 
 /** Of a batch that costs nothing and has no limit. */
 export const NO_MONEY: BatchMoney = {
-  limits: NO_LIMITS,
+  limits: { maxCalls: null, budget: null },
   prices: {},
   cost: 0,
   atRisk: 0,

@@ -19,9 +19,6 @@ export type BatchRefusal = "taken" | "other-providers" | "no-provider";
 const KNOWN_MS = 1000;
 const MOST_KNOWN = 1000;
 
-/** Finds the batches that keys' images go to, and makes those that there are not yet. */
-export type BatchesOfKeys = ReturnType<typeof createBatchesOfKeys>;
-
 export interface BatchesOfKeysDeps {
   readonly app: Pick<App, "batches" | "config">;
   readonly apiBatches: Pick<ApiBatches, "owner" | "claim">;
@@ -30,7 +27,8 @@ export interface BatchesOfKeysDeps {
 }
 
 /**
- * Without a name it is the key's own of the day: one for ever would grow for ever.
+ * Finds the batches that keys' images go to, and makes those that there are not yet. Without a name it is the key's own of the
+ * day: one for ever would grow for ever.
  */
 export function createBatchesOfKeys({ app, apiBatches, providers: served }: BatchesOfKeysDeps) {
   const known = new Map<string, { readonly untilMs: number; readonly batch: Batch }>();

@@ -1,4 +1,3 @@
-import type { App } from "../../app.js";
 import { type Going, goOn } from "./consume.js";
 import type { ServingParts } from "./parts.js";
 import { accept } from "./receive.js";
@@ -34,17 +33,10 @@ export function keepUp(parts: ServingParts): Going {
   };
 }
 
-/** Removes staged files that no request needs. @returns how many */
-export async function sweepStaging(
-  { app, staging }: { readonly app: Pick<App, "redis" | "keys">; readonly staging: ServingParts["staging"] },
-  olderThanMs: number,
-): Promise<number> {
-  let removed = 0;
+/** Removes staged files that no request needs. */
+async function sweepStaging({ app, staging }: ServingParts, olderThanMs: number): Promise<void> {
   for await (const name of staging.olderThan(olderThanMs)) {
     const isNeeded = (await app.redis.exists(app.keys.apiUpload(name))) === 1;
-    if (isNeeded) continue;
-    await staging.remove(name);
-    removed++;
+    if (!isNeeded) await staging.remove(name);
   }
-  return removed;
 }

@@ -35,7 +35,7 @@ export function sign(text: string, secretKey: string): string {
   return createHmac("sha256", secretKey).update(text).digest("hex");
 }
 
-export function stringToSign(request: SignableRequest): string {
+function stringToSign(request: SignableRequest): string {
   return [ALGORITHM, request.headers[DATE_HEADER] ?? "", sha256(canonicalRequest(request))].join("\n");
 }
 
@@ -70,7 +70,7 @@ export function canonicalQuery(query: SignableRequest["query"]): string {
 }
 
 /** Huawei's own SDK leaves names with an underscore out: gateways drop such headers. Names here are lower case. */
-export function signedHeaderNames(headers: SignableRequest["headers"]): string[] {
+function signedHeaderNames(headers: SignableRequest["headers"]): string[] {
   return Object.keys(headers)
     .filter((name) => !name.includes("_"))
     .sort(compare);

@@ -54,7 +54,6 @@ export function createHuaweiProvider(options: HuaweiOptions, deps: HuaweiDeps): 
     bounds: HUAWEI_BOUNDS,
     cardsPerImage: "one",
     answerOptions: textLocation ? "text-location" : "",
-    billing: "stated",
     account: createHash("sha256").update(projectId).digest("hex").slice(0, 12),
     async authorize(signal) {
       await tokens?.get(signal);

@@ -29,7 +29,6 @@ export function createLocalProvider(engine: CardEngine): OcrProvider {
     bounds: LOCAL_BOUNDS,
     cardsPerImage: "many",
     answerOptions: "",
-    billing: "free",
     account: "local",
     authorize: async () => {},
     encode: (image) => ({ body: image.bytes, bodySha256: "", image }),

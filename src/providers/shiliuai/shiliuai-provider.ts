@@ -56,7 +56,6 @@ export function createShiliuaiProvider(options: ShiliuaiOptions, deps: ShiliuaiD
     bounds: SHILIUAI_BOUNDS,
     cardsPerImage: "many",
     answerOptions: "",
-    billing: "assumed",
     account: accountName(auth),
     async authorize() {},
     encode: (image) => ({ body: encodeImageBody('{"image_base64":"', image.bytes, '"}'), bodySha256: "", image }),

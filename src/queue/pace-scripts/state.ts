@@ -27,7 +27,7 @@
 
 /** Below this no rate falls. */
 export const LEAST_RATE = 0.2;
-export const FASTEST_RATE = 10_000;
+const FASTEST_RATE = 10_000;
 /** `auto` begins here, and doubles in this time until the vendor refuses. */
 const AUTO_START = 5;
 const AUTO_DOUBLES_S = 2;
@@ -36,7 +36,7 @@ const AUTO_DOUBLES_S = 2;
  * looks further, slowly first: it has grown by the estimate after another reach. (CUBIC's curve, RFC 9438, with times instead
  * of its constants.)
  */
-export const CLIMB_S = 3;
+const CLIMB_S = 3;
 export const PLATEAU_S = 2;
 export const REACH_S = 6;
 /** A stopped account is looked at again. */

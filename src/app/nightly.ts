@@ -9,9 +9,10 @@ import type { RunReport } from "../schedule/scheduler.js";
 import { type OpenedSources, openSources } from "./feeding.js";
 import { type RunReport as FinishedRun, finish } from "./finish-run.js";
 import { appendReport, readLastReport } from "./report-file.js";
-import { type Ending, type RunProgress, runBatch } from "./run-batch.js";
+import { runBatch } from "./run-batch.js";
 import { openKept } from "./schedule-store.js";
 import { tellNight } from "./tell-night.js";
+import type { Ending, RunProgress } from "./watch-run.js";
 import type { Working } from "./working.js";
 
 export interface NightlyOptions {

@@ -1,4 +1,4 @@
-import type { RunProgress } from "../app/run-batch.js";
+import type { RunProgress } from "../app/watch-run.js";
 import type { BatchCounts } from "../domain/batch.js";
 import { type ErrorCode, OUTAGE_CODES } from "../domain/errors.js";
 import type { CardbatchEvent } from "../domain/events.js";

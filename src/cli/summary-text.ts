@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Ending } from "../app/run-batch.js";
+import type { Ending } from "../app/watch-run.js";
 import { ERROR_CATALOGUE, type ErrorCode } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
 import { amountText, MICROS } from "../domain/money.js";

@@ -7,6 +7,14 @@ import type { OcrProvider } from "../domain/provider.js";
 /** What a call brought: its answer, or what was thrown instead. */
 export type CallEnd = { readonly answer: Answer } | { readonly error: unknown };
 
+/** Waits for a call to end, however it does. */
+export function endOf(call: Promise<Answer>): Promise<CallEnd> {
+  return call.then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({ error }),
+  );
+}
+
 /** What a call came to. One that was aborted, or broken by a fault of ours, may have reached the vendor unless we know better. */
 export function accountOf(batch: string, { name }: OcrProvider, end: CallEnd): CallAccount {
   const account = { batch, provider: name, answered: false, billable: false, uncertain: false, notSent: false };

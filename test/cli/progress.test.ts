@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { RunProgress } from "../../src/app/run-batch.js";
+import type { RunProgress } from "../../src/app/watch-run.js";
 import { createProgress } from "../../src/cli/progress.js";
 import type { BatchCounts } from "../../src/domain/batch.js";
 import type { CallResult, CardbatchEvent } from "../../src/domain/events.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Ending } from "../../src/app/run-batch.js";
+import type { Ending } from "../../src/app/watch-run.js";
 import { type SummaryText, summaryText } from "../../src/cli/summary-text.js";
 import { createPaint } from "../../src/cli/terminal.js";
 import { ProviderError } from "../../src/domain/errors.js";

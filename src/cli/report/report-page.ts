@@ -1,4 +1,4 @@
-import type { Ending } from "../../app/run-batch.js";
+import type { Ending } from "../../app/watch-run.js";
 import { ERROR_CATALOGUE, isErrorCode } from "../../domain/errors.js";
 import { amountText, MICROS } from "../../domain/money.js";
 import type { OutcomeRecord } from "../../domain/record.js";

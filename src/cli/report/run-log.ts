@@ -1,4 +1,4 @@
-import type { RunProgress } from "../../app/run-batch.js";
+import type { RunProgress } from "../../app/watch-run.js";
 import type { ProviderName } from "../../domain/answer.js";
 import type { CardbatchEvent } from "../../domain/events.js";
 import { createLatencies, type Latency } from "./latencies.js";

@@ -3,6 +3,18 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const SOURCE = { type: "prometheus", uid: "prometheus" };
+/** A menu of all of them, with every field that Grafana's own schema has. */
+const LINK_TO_ALL = {
+  type: "dashboards",
+  title: "cardbatch",
+  tags: ["cardbatch"],
+  asDropdown: true,
+  icon: "external link",
+  tooltip: "",
+  keepTime: true,
+  includeVars: false,
+  targetBlank: false,
+};
 const CALLS = "cardbatch_provider_calls_total";
 const perSecond = (metric, by) => `sum by (${by}) (rate(${metric}[$__rate_interval]))`;
 const inRange = (metric, by = "") => `sum ${by === "" ? "" : `by (${by}) `}(increase(${metric}[$__range]))`;
@@ -205,7 +217,7 @@ function toGrafana(name, { title, panels }) {
     timezone: "browser",
     time: { from: "now-1h", to: "now" },
     refresh: "10s",
-    links: [{ type: "dashboards", title: "cardbatch", tags: ["cardbatch"], keepTime: true }],
+    links: [LINK_TO_ALL],
     panels: panels.map(({ type, title: its, unit, width, height, queries }, i) => ({
       id: i + 1,
       type,

@@ -11,6 +11,8 @@ export interface Apt {
   update(): Promise<RunResult>;
   /** Downloads the packages and unpacks them into the folder. */
   unpack(packages: readonly string[], folder: string): Promise<RunResult>;
+  /** What a package needs directly, such as the newest version of what it stands for. */
+  depends(packageName: string): Promise<readonly string[]>;
   /** The libraries that a package needs, directly or not; the C library is never among them. */
   libraries(packageName: string, which: "not installed" | "all"): Promise<readonly string[]>;
 }
@@ -41,13 +43,18 @@ export function createApt(work: string, env: Environment, signal: AbortSignal): 
       }
       return result;
     },
+    depends: async (packageName) => namesIn(await dependencies(packageName)),
     libraries: async (packageName, which) => {
-      const direct = (await dependencies(packageName)).flatMap((line) => /Depends: (lib\S+)/.exec(line)?.[1] ?? []);
+      const direct = namesIn(await dependencies(packageName)).filter((name) => name.startsWith("lib"));
       const all = (await dependencies("--recurse", ...direct)).filter((line) => /^lib/.test(line));
       const installed = which === "all" ? new Set<string>() : await installedPackages(run);
       return all.filter((name) => !NEVER_UNPACKED.test(name) && !installed.has(name));
     },
   };
+}
+
+function namesIn(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => /Depends: ([^\s<]\S*)/.exec(line)?.[1] ?? []);
 }
 
 const MUST_HAVES = ["recommends", "suggests", "conflicts", "breaks", "replaces", "enhances"].map(

@@ -20,7 +20,7 @@ import { findPostgres, type PostgresServer, queryPostgres, startPostgres } from 
 const DECIDED = IS_LONG ? 1000 : 45;
 const LATER = IS_LONG ? 1000 : 60;
 
-const bin = findPostgres();
+const bin = await findPostgres();
 let place: Place;
 let emulator: RunningEmulator;
 let postgres: PostgresServer | null = null;

@@ -25,7 +25,7 @@ const KILLS = IS_LONG ? 20 : 2;
 const DOWN_MS = IS_LONG ? 600_000 : 1000;
 const IMAGES_A_ROUND = 40;
 
-const bin = findPostgres();
+const bin = await findPostgres();
 let s3: S3Server;
 let place: Place;
 let emulator: RunningEmulator;

@@ -1,13 +1,26 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import pg from "pg";
+import { type Brought, bring, type Wanted } from "../../scripts/bring.mjs";
 import { freePort } from "./free-port.js";
 
 const NOBODY = 65_534;
-const DEBIAN = "/usr/lib/postgresql";
+/** It refuses to run as root. */
+const USER = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+
+const POSTGRES: Wanted = {
+  name: "postgres",
+  programs: ["postgres"],
+  // Debian has a folder for each version.
+  folders: (root) => {
+    const versions = join(root, "usr/lib/postgresql");
+    return existsSync(versions) ? readdirSync(versions).map((version) => join(versions, version, "bin")) : [];
+  },
+  packages: async (apt) => (await apt.depends("postgresql")).filter((name) => /^postgresql-\d+$/.test(name)),
+};
 
 /** A Postgres of a test's own, to be killed and started again: same port, same data. */
 export interface PostgresServer {
@@ -19,15 +32,17 @@ export interface PostgresServer {
   close(): Promise<void>;
 }
 
-/** The folder with `initdb` and `postgres`; null: this machine has none. */
-export function findPostgres(): string | null {
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).map((version) => join(DEBIAN, version, "bin")) : [];
-  const folders = [...(process.env.PATH ?? "").split(delimiter), ...versions];
-  return folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres"))) ?? null;
+/** On PATH, or brought from Debian; null: neither, or not where the user may read it that it has to run as. */
+export async function findPostgres(): Promise<Brought | null> {
+  const found = await bring(POSTGRES);
+  if (found === null || !existsSync(join(found.folder, "initdb"))) return null;
+  const { status } = spawnSync(found.file, ["--version"], { ...USER, env: found.env, cwd: "/", stdio: "ignore" });
+  return status === 0 ? found : null;
 }
 
 /** Named where a test is left out for want of a server. */
-export const NO_POSTGRES = "no Postgres here: install postgresql, or put initdb and postgres on PATH";
+export const NO_POSTGRES =
+  "no Postgres here, and none can be brought: install postgresql, or put initdb and postgres on PATH";
 
 /** The rows that a query gives. */
 export async function queryPostgres<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
@@ -41,15 +56,13 @@ export async function queryPostgres<Row extends pg.QueryResultRow>(url: string, 
   }
 }
 
-/** @param bin as `findPostgres` gives it */
-export async function startPostgres(bin: string): Promise<PostgresServer> {
+export async function startPostgres({ folder: bin, file, env }: Brought): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), "cardbatch-postgres-"));
-  // It refuses to run as root.
-  const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  if ("uid" in user) chownSync(folder, NOBODY, NOBODY);
+  if ("uid" in USER) chownSync(folder, NOBODY, NOBODY);
   const data = join(folder, "data");
   execFileSync(join(bin, "initdb"), ["-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--no-sync"], {
-    ...user,
+    ...USER,
+    env,
     cwd: folder,
     stdio: "pipe",
   });
@@ -60,7 +73,7 @@ export async function startPostgres(bin: string): Promise<PostgresServer> {
   const start = async () => {
     const settings = { listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: "", fsync: "off" };
     const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-    child = spawn(join(bin, "postgres"), ["-D", data, ...args], { ...user, cwd: folder, stdio: "ignore" });
+    child = spawn(file, ["-D", data, ...args], { ...USER, env, cwd: folder, stdio: "ignore" });
     for (;;) {
       const isUp = await queryPostgres(urlOf("postgres"), "select 1").then(
         () => true,

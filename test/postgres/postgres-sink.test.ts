@@ -12,7 +12,7 @@ import {
 } from "../helpers/postgres-server.js";
 import { recordOf } from "../helpers/records.js";
 
-const bin = findPostgres();
+const bin = await findPostgres();
 let server: PostgresServer;
 beforeAll(async () => {
   if (bin !== null) server = await startPostgres(bin);

@@ -14,7 +14,7 @@ import {
 } from "../helpers/postgres-server.js";
 import { tempFolder } from "../helpers/temp-folder.js";
 
-const bin = findPostgres();
+const bin = await findPostgres();
 const NEVER = new AbortController().signal;
 let server: PostgresServer;
 let url: string;

@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Buckets, createBuckets } from "./app/buckets.js";
+import { type Closers, createClosers } from "./app/closers.js";
 import { createFailpoint } from "./app/failpoint.js";
 import { openKeyring } from "./app/keyring.js";
 import { createSeals } from "./app/recipients.js";
@@ -69,11 +70,9 @@ export interface App {
   readonly reviews: Reviews;
   readonly buckets: Buckets;
   readonly files: FileReader;
-  /**
-   * Has something closed with the application at the latest, last opened first.
-   * @returns closes it now, once
-   */
-  readonly defer: (close: () => Promise<void> | void) => () => Promise<void>;
+  /** Has something closed with the application at the latest. @returns closes it now, once */
+  readonly defer: Closers["defer"];
+  /** Closes what is open, last opened first. */
   close(): Promise<void>;
 }
 
@@ -128,10 +127,7 @@ export function cacheFolder({ packageRoot, env }: Surroundings): string {
  */
 export async function openApp(config: Config, surroundings: Surroundings, signal: AbortSignal): Promise<App> {
   const telemetry = createTelemetry(config, surroundings);
-  const closers: (() => Promise<void> | void)[] = [];
-  const close = async () => {
-    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
-  };
+  const { defer, close } = createClosers();
   try {
     const server = await ensureRedis(
       {
@@ -143,29 +139,29 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       },
       signal,
     );
-    closers.push(() => server.close());
+    defer(() => server.close());
     const keys = new Keys(config.prefix);
     const noteTrouble = (error: Error) => health.note(error);
     const connection = { url: server.url, name: `cardbatch-${process.pid}` };
     const redis = connectRedis({ ...connection, onError: noteTrouble, onRefusal: noteTrouble });
-    closers.push(() => void redis.disconnect());
+    defer(() => void redis.disconnect());
     const health = watchHealth(redis, keys.probe(), tellOfRedis(surroundings.report));
-    closers.push(() => health.close());
+    defer(() => health.close());
     const keyringPath = keyringPathOf(config, surroundings.env);
     const keyring = await openKeyring(keyringPath, keyringRecord(redis, keys), server.kind === "private");
     const presence = await openPresence(redis, keys);
-    closers.push(() => presence.close());
+    defer(() => presence.close());
     const images = createImages(redis, keys);
-    closers.push(() => images.close());
+    defer(() => images.close());
     const buckets = createBuckets(config);
-    closers.push(() => buckets.close());
+    defer(() => buckets.close());
     const files = createFileReader();
-    closers.push(() => files.close());
+    defer(() => files.close());
     const outcomes = createOutcomes(redis, keys, config.resultsBacklog);
-    closers.push(() => outcomes.close());
+    defer(() => outcomes.close());
     const vault = createVault(keyring);
     let engine: CardEngine | null = null;
-    closers.push(() => engine?.close());
+    defer(() => engine?.close());
     const recipients = createRecipients(redis, keys);
     return {
       config,
@@ -190,20 +186,11 @@ export async function openApp(config: Config, surroundings: Surroundings, signal
       reviews: createReviews(redis, keys),
       buckets,
       files,
-      defer: (closer) => {
-        const closeOnce = once(async () => {
-          await closer();
-          // What runs for months opens and closes things all the time.
-          const at = closers.indexOf(closeOnce);
-          if (at >= 0) closers.splice(at, 1);
-        });
-        closers.push(closeOnce);
-        return closeOnce;
-      },
+      defer,
       close,
     };
   } catch (error) {
-    await close();
+    await close().catch(() => {});
     throw error;
   }
 }
@@ -216,14 +203,6 @@ function tellOfRedis(report: (message: string) => void): HealthReport {
         `${what}${forMs < 1000 ? "" : `, for ${seconds(forMs)} now`}; waiting for it, and going on by itself then`,
       ),
     onBack: (afterMs) => report(`Redis is back after ${seconds(afterMs)}; going on`),
-  };
-}
-
-function once(close: () => Promise<void> | void): () => Promise<void> {
-  let closing: Promise<void> | null = null;
-  return () => {
-    closing ??= Promise.resolve(close());
-    return closing;
   };
 }
 

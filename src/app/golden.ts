@@ -59,6 +59,12 @@ export async function startGolden(
       random: Math.random,
     },
   );
-  app.onEvent(checks.observe);
-  return checks;
+  const unlisten = app.onEvent(checks.observe);
+  return {
+    ...checks,
+    close: async () => {
+      unlisten();
+      await checks.close();
+    },
+  };
 }

@@ -61,12 +61,15 @@ export async function startWriting(
       `--out ${folder}: the batch is written to another folder; use that, or \`run\` it into this one`,
     );
   }
+  const sinks = createSinks(app, sinkId);
   const lease = `destination:${destination ?? ""}`;
   if (!(await app.presence.acquire(lease))) {
-    throw new UsageError(`destination ${destination ?? "card-results"}: another process writes its outcomes`);
+    const name = destination ?? "card-results";
+    throw new UsageError(
+      `destination ${name}: another process writes its outcomes; stop that one, or wait for its end`,
+    );
   }
   const recorder = createRecorder(app.redis, app.keys, sinkId);
-  const sinks = createSinks(app, sinkId);
   const opening = openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
   const { log, release } = await opening.catch(async (error: unknown) => {
     await app.presence.release(lease);
@@ -205,7 +208,8 @@ async function lockFolder(folder: string): Promise<() => void> {
   try {
     return await acquireLock(`${folder}/.lock`, { signal: busy.signal, onWait: () => busy.abort() });
   } catch (error) {
-    if (busy.signal.aborted) throw new UsageError(`--out ${folder}: another process is writing there`);
+    if (busy.signal.aborted)
+      throw new UsageError(`--out ${folder}: another process is writing there; stop that one, or use another folder`);
     throw error;
   }
 }

@@ -22,6 +22,8 @@ export function tellOutcomes(parts: ServingParts): Going {
   const closing = new AbortController();
   const hurry = new AbortController();
   const underWay = new Map<string, Promise<void>>();
+  /** Ends a nap: there is room for another one, or nothing more to do. */
+  let wake = () => {};
 
   const tell = async (delivery: Delivery) => {
     const startedAt = performance.now();
@@ -37,9 +39,21 @@ export function tellOutcomes(parts: ServingParts): Going {
   const start = (delivery: Delivery) => {
     const telling = tell(delivery)
       .catch((error: unknown) => app.emit({ type: "fault", where: "webhook", error }))
-      .finally(() => underWay.delete(delivery.id));
+      .finally(() => {
+        underWay.delete(delivery.id);
+        wake();
+      });
     underWay.set(delivery.id, telling);
   };
+  const nap = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LOOK_MS);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (closing.signal.aborted) wake();
+    });
   const run = async () => {
     while (!closing.signal.aborted) {
       try {
@@ -47,9 +61,7 @@ export function tellOutcomes(parts: ServingParts): Going {
         const claimed = free === 0 ? [] : await deliveries.claim(free);
         for (const delivery of claimed) if (!underWay.has(delivery.id)) start(delivery);
         if (claimed.length > 0 && underWay.size < AT_A_TIME) continue;
-        await Promise.race([sleep(LOOK_MS, undefined, { signal: closing.signal }), ...underWay.values()]).catch(
-          () => {},
-        );
+        await nap();
       } catch (error) {
         app.emit({ type: "fault", where: "webhooks", error });
         await sleep(FAULT_MS, undefined, { signal: closing.signal }).catch(() => {});
@@ -61,6 +73,7 @@ export function tellOutcomes(parts: ServingParts): Going {
   return {
     close: async () => {
       closing.abort();
+      wake();
       hurry.abort();
       clearInterval(keeping);
       await running;

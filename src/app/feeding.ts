@@ -41,6 +41,12 @@ export interface OpenedSources {
   readonly roots: Roots;
 }
 
+/** @param ignored files of the sources that are no images */
+export function noImage(ignored: number): UsageError {
+  const others = ignored === 0 ? "there are no files" : `${ignored} other files are there`;
+  return new UsageError(`the sources hold no image (JPEG, PNG, BMP, TIFF or WebP): ${others}`);
+}
+
 /**
  * @throws UsageError when a source is missing
  * @throws ConfigError when roots are configured and a source lies in none of them: no worker would read it

@@ -6,7 +6,7 @@ import type { StopSignals } from "../domain/dispatcher.js";
 import { UsageError } from "../domain/errors.js";
 import type { FeedProgress } from "../intake/feed.js";
 import { type BatchFileMarks, openFileMarks } from "../queue/file-marks.js";
-import { feedBatch, type OpenedSources } from "./feeding.js";
+import { feedBatch, noImage, type OpenedSources } from "./feeding.js";
 import { foldersToKeep } from "./folder-names.js";
 import { thresholdsOf } from "./thresholds.js";
 import { type Ending, type Feeding, type WatchOptions, watchRun } from "./watch-run.js";
@@ -81,7 +81,7 @@ async function runHeld(app: App, options: RunBatchOptions, stop: StopSignals, st
     await writing.close();
     const counts = await app.batches.counts(name);
     if (ending.kind === "complete") {
-      if (counts.found === 0 && options.mayBeEmpty !== true) throw new UsageError("the sources hold no image");
+      if (counts.found === 0 && options.mayBeEmpty !== true) throw noImage(feed.ignored);
       await marks?.keep();
     }
     const seconds = (performance.now() - startedAt) / 1000;

@@ -73,7 +73,8 @@ export async function startWriting(
   const opening = openOut(path, batch?.name ?? null, outDeps(app, sinkId, recorder, batch, readBack));
   const { log, release } = await opening.catch(async (error: unknown) => {
     await app.presence.release(lease);
-    throw error;
+    const { syscall, code } = error as NodeJS.ErrnoException;
+    throw syscall === undefined ? error : new UsageError(`--out ${folder}: cannot be written (${code})`);
   });
   if (batch !== null) {
     await app.batches.setSink(batch.name, sinkId);

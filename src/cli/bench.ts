@@ -7,6 +7,7 @@ import { redisFolders } from "../app.js";
 import { ensureRedis, stopPrivateRedis } from "../bootstrap/private-redis.js";
 import { UsageError } from "../domain/errors.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 
 interface BenchOptions {
   readonly quick?: true;
@@ -31,6 +32,7 @@ export function addBench(program: Command, context: Context): void {
     .option("--quick", "a tenth of the time")
     .option("--long", "up to a million images")
     .option("--json", "everything that was measured, as JSON on stdout")
+    .addHelpText("after", examples("bench --quick", "bench pace cpu"))
     .action((rows: string[], options: BenchOptions) => bench(rows, options, context));
 }
 

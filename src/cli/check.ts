@@ -8,6 +8,7 @@ import { createEnginePool } from "../engine/pool.js";
 import { prepareImage } from "../image/prepare-image.js";
 import { createHttpClient } from "../providers/http-client.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { namedProviders } from "./run-options.js";
 import { createPaint } from "./terminal.js";
@@ -26,6 +27,7 @@ export function addCheck(program: Command, context: Context, exit: (code: number
     .option("--provider <names>", "huawei, shiliuai or local")
     .option("--config <file>", "settings as JSON")
     .option("--json", "one JSON line a step on stdout")
+    .addHelpText("after", examples("check --provider huawei", "check card.jpg --provider huawei"))
     .action(async (image: string | undefined, options: CheckOptions) => exit(await check(image, options, context)));
 }
 

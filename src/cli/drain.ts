@@ -9,7 +9,9 @@ import { type App, openApp } from "../app.js";
 import type { Batch, BatchCounts } from "../domain/batch.js";
 import { isOpen, opensAt } from "../domain/window.js";
 import { startMetricsServer } from "../http/metrics-server.js";
+import { assertLabels } from "../results/accuracy.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
@@ -17,21 +19,39 @@ import { describeWindow } from "./progress.js";
 import { createRunLog, type RunLog } from "./report/run-log.js";
 import { writeReport } from "./report/write-report.js";
 import { tellBehind } from "./run.js";
-import { addRunOptions, applyRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import {
+  addRunOptions,
+  applyRunOptions,
+  defaultBatchName,
+  namedProviders,
+  narrowRunOptions,
+  type RunOptions,
+} from "./run-options.js";
 import { summaryText } from "./summary-text.js";
 import { createPaint } from "./terminal.js";
 
+const MEANINGFUL = [
+  ...(["provider", "out", "batch", "csv", "sink", "tolerateFailures", "destination", "encoding"] as const),
+  ...(["truth", "config", "metricsFile", "json"] as const),
+];
 const LOOK_MS = 200;
 const TELL_EVERY_MS = 5000;
 
 export function addDrain(program: Command, context: Context, exit: (code: number) => void): void {
-  addRunOptions(program.command("drain").argument("[source...]", "the sources that the batch was enqueued from"))
+  const command = addRunOptions(
+    program
+      .command("drain")
+      .argument("[source...]", "the sources that the batch was enqueued from, instead of --batch"),
+  );
+  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
     .description("write outcomes down, until SIGTERM; with --batch until the batch is complete")
+    .addHelpText("after", examples("drain --batch y2019 --out out", "drain --destination crm --out out/crm"))
     .action(async (sources: string[], options: RunOptions) => exit(await drain(sources, options, context)));
 }
 
 async function drain(names: readonly string[], options: RunOptions, context: Context): Promise<number> {
   const config = applyRunOptions(context.config(options.config), options, []);
+  await assertLabels(options.truth);
   const name = options.batch ?? (names.length === 0 ? null : await batchOfSources(names, options, context));
   const app = await openApp(config, context.surroundings, context.stop.soft);
   leaveWithoutRedis(app, context);
@@ -95,7 +115,7 @@ async function drainBatch(app: App, name: string, options: RunOptions, context: 
       folder: options.out,
       ending,
     };
-    terminal.message(summaryText(shown, createPaint(terminal.color)));
+    terminal.message(summaryText(shown, createPaint(terminal.color), terminal.isTty ? terminal.columns() : undefined));
   }
   const isBehind = tellBehind(writing.behind(), context);
   if (ending.kind === "interrupted" || ending.kind === "cancelled") return EXIT.interrupted;

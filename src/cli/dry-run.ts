@@ -1,7 +1,6 @@
 import { dryRun } from "../app/dry-run.js";
-import { type OpenedSources, openSources } from "../app/feeding.js";
+import { noImage, type OpenedSources, openSources } from "../app/feeding.js";
 import { openReader } from "../app/reading.js";
-import { UsageError } from "../domain/errors.js";
 import type { Context } from "./context.js";
 import { dryRunText } from "./dry-run-text.js";
 import { EXIT } from "./exit-codes.js";
@@ -20,7 +19,7 @@ export async function tellDryRun(names: readonly string[], options: RunOptions, 
   try {
     const { limit = null, refresh = false } = options;
     const result = await dryRun(reader, { name, sources, providers, limit, refresh, terms }, stop.soft);
-    if (result.pages === 0) throw new UsageError("the sources hold no image");
+    if (result.pages === 0) throw noImage(result.ignored);
     if (options.json === true) terminal.data(JSON.stringify({ dryRun: true, ...result }));
     else terminal.message(dryRunText(result, providers));
     return EXIT.ok;

@@ -10,7 +10,8 @@ import { createEmulator } from "../http/emulate/emulator.js";
 import type { EmulatorOptions } from "../http/emulate/options.js";
 import { inspectPicture, readByEngine } from "../http/vendor/read-by-engine.js";
 import type { Context } from "./context.js";
-import { parsePort, parseTime, parseWhole } from "./run-options.js";
+import { examples } from "./examples.js";
+import { parsePort, parseWhole, timeOption } from "./run-options.js";
 
 interface EmulateOptions {
   readonly host: string;
@@ -37,8 +38,12 @@ export function addEmulate(program: Command, context: Context): void {
     .option("--latency <ms>", "before every answer", parseMs, 0)
     .option("--jitter <ms>", "as much as this on top, drawn evenly", parseMs, 0)
     .option("--faults <file>", "faults as JSON; POST /__faults does the same")
-    .option("--token-lifetime <time>", "of IAM tokens", parseTime, 24 * 3600_000)
+    .addOption(timeOption("--token-lifetime <time>", "of IAM tokens", "24h"))
     .option("--config <file>", "settings as JSON")
+    .addHelpText(
+      "after",
+      examples("emulate --port 7000 --limit 22 --latency 150", "emulate --answer truth:samples/truth.csv"),
+    )
     .action((options: EmulateOptions) => emulate(options, context));
 }
 

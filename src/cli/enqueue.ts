@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { feedBatch, openSources } from "../app/feeding.js";
+import { feedBatch, noImage, openSources } from "../app/feeding.js";
 import { foldersToKeep } from "../app/folder-names.js";
 import { HEARD_MS } from "../app/limits.js";
 import { thresholdsOf } from "../app/thresholds.js";
@@ -8,17 +8,32 @@ import { type App, openApp } from "../app.js";
 import { UsageError } from "../domain/errors.js";
 import type { Context } from "./context.js";
 import { tellDryRun } from "./dry-run.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
-import { addRunOptions, batchTerms, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import {
+  addRunOptions,
+  batchTerms,
+  defaultBatchName,
+  namedProviders,
+  narrowRunOptions,
+  type RunOptions,
+} from "./run-options.js";
 
+/** Rates and the like are the workers', files the drain's. */
+const MEANINGFUL = [
+  ...(["provider", "batch", "limit", "backlog", "refresh", "maxCalls", "budget", "window", "tz", "dryRun"] as const),
+  ...(["destination", "encoding", "config", "json"] as const),
+];
 /** How often somebody who waits for workers is told so. */
 const TELL_EVERY_MS = 5000;
 
 export function addEnqueue(program: Command, context: Context, exit: (code: number) => void): void {
-  addRunOptions(program.command("enqueue").argument("<source...>", "folders, files, globs or manifests"))
+  const command = addRunOptions(program.command("enqueue").argument("<source...>", "as of run"));
+  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
     .description("put the images of the sources on the queue; workers and a drain elsewhere do the rest")
+    .addHelpText("after", examples("enqueue /mnt/scans/2019 --provider huawei --batch y2019"))
     .action(async (sources: string[], options: RunOptions) => {
       const act = options.dryRun === true ? tellDryRun : enqueue;
       exit(await act(sources, options, context));
@@ -58,7 +73,7 @@ async function enqueue(names: readonly string[], options: RunOptions, context: C
       await sleep(HEARD_MS, undefined, { signal: stop.soft });
       await app.images.wake(name);
     }
-    if (fed.listed === 0) throw new UsageError("the sources hold no image");
+    if (fed.listed === 0) throw noImage(fed.ignored);
     const done = fed.listed - fed.enqueued;
     const text = `${plural(fed.listed, "page")}: ${count(fed.enqueued)} enqueued, ${count(done)} had their outcome already`;
     if (options.json === true) terminal.data(JSON.stringify({ batch: name, ...fed }));

@@ -11,9 +11,10 @@ import { maskReference } from "../domain/find-pans.js";
 import { createEvaluation } from "../evaluate/evaluation.js";
 import { evaluationPage } from "../evaluate/evaluation-page.js";
 import { evaluationText } from "../evaluate/evaluation-text.js";
-import { measureAccuracy } from "../results/accuracy.js";
+import { assertLabels, measureAccuracy } from "../results/accuracy.js";
 import { matchDigits } from "../vault/match-digits.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
 import {
@@ -22,17 +23,25 @@ import {
   batchTerms,
   defaultBatchName,
   namedProviders,
+  narrowRunOptions,
   type RunOptions,
 } from "./run-options.js";
 import { createPaint } from "./terminal.js";
+
+const MEANINGFUL = [
+  ...(["provider", "truth", "batch", "rate", "concurrency", "limit", "backlog", "refresh", "patience"] as const),
+  ...(["maxCalls", "budget", "window", "tz", "encoding", "config", "metricsFile", "json"] as const),
+];
 
 interface EvaluateOptions extends RunOptions {
   readonly report?: string;
 }
 
 export function addEvaluate(program: Command, context: Context, exit: (code: number) => void): void {
-  addRunOptions(program.command("evaluate").argument("<source>", "a folder, file, glob or manifest"))
+  const command = addRunOptions(program.command("evaluate").argument("<source>", "a folder, file, glob or manifest"));
+  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
     .description("accuracy against labels; the embedded engine's unless --provider names another")
+    .addHelpText("after", examples("evaluate labelled/ --truth labelled/truth.csv --report accuracy.html"))
     .option("--report <html>", "also write the figures, with plots and the worst pages, as an HTML page")
     .action(async (source: string, options: EvaluateOptions) => exit(await evaluate(source, options, context)));
 }
@@ -41,9 +50,11 @@ async function evaluate(source: string, options: EvaluateOptions, context: Conte
   const { terminal, stop } = context;
   const { truth, report, ...others } = options;
   if (truth === undefined) throw new UsageError("evaluate: --truth names the labels, a CSV with file,page,number,…");
+  await assertLabels(truth);
   const asConfigured = context.config(options.config);
   const providers = namedProviders(options.provider ?? asConfigured.provider?.join(",") ?? "local", asConfigured);
-  const config = applyRunOptions(asConfigured, options, providers);
+  // Whoever measures adds nothing to what sinks hold.
+  const config = { ...applyRunOptions(asConfigured, options, providers), sinks: [] };
   const sources = await openSources(config, [source], options.encoding);
   const name = options.batch ?? `evaluate-${defaultBatchName(sources.sources, providers)}`;
   const app = await openApp(config, context.surroundings, stop.soft);

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 const NUMBER = new Intl.NumberFormat("en");
 
 /** `12,345` */
@@ -28,4 +30,16 @@ export function parseDuration(text: string): number | null {
   if (amount === undefined || unit === undefined) return null;
   const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 }[unit];
   return unitMs === undefined ? null : Number(amount) * unitMs;
+}
+
+/** Lines of whole words, of at most so many columns where the words allow it; colours take none. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    const longer = line === undefined ? word : `${line} ${word}`;
+    if (line === undefined || stripVTControlCharacters(longer).length > columns) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }

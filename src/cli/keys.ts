@@ -5,6 +5,7 @@ import { nameSchema } from "../domain/payload.js";
 import { createKeyring } from "../vault/keyring-file.js";
 import { addApiKeys } from "./api-keys.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { readJwk } from "./read-jwk.js";
 
 interface ConfigOption {
@@ -17,6 +18,7 @@ export function addKeys(program: Command, context: Context): void {
     .command("init")
     .description("make a keyring where there is none; never replaces one")
     .option("--config <file>", "settings as JSON")
+    .addHelpText("after", examples("keys init"))
     .action((options: ConfigOption) => init(options, context));
 
   addApiKeys(keys, context);
@@ -28,6 +30,7 @@ export function addKeys(program: Command, context: Context): void {
     .argument("<name>", "the destination", parseName)
     .description("encrypt its outcomes to a public key; replaces the one before")
     .requiredOption("--jwk <file>", "the public key as a JWK: EC on P-256, P-384 or P-521, or X25519")
+    .addHelpText("after", examples("keys destination add crm --jwk crm-public.jwk"))
     .option("--config <file>", "settings as JSON")
     .action((name: string, options: ConfigOption & { readonly jwk: string }) => add(name, options, context));
   destination

@@ -11,6 +11,7 @@ import { addDrain } from "./drain.js";
 import { addEmulate } from "./emulate.js";
 import { addEnqueue } from "./enqueue.js";
 import { addEvaluate } from "./evaluate.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { addFailures } from "./failures.js";
 import { addCancel, addPause, addResume } from "./halt.js";
@@ -64,6 +65,17 @@ setFlagsFromString("--heap-growing-percent=150");
 process.stdout.on("error", () => process.exit(EXIT.interrupted));
 process.stderr.on("error", () => {});
 
+const AFTER_HELP = [
+  examples(
+    "run samples --provider local           the embedded engine: no account, no cost",
+    "check --provider huawei                are the credentials right?",
+    "run /mnt/scans --provider huawei --dry-run",
+  ),
+  "",
+  "Exit codes: 0 nothing failed, 1 some failed, 2 usage, 3 configuration, 4 budget spent,",
+  "5 a provider refused or was away for too long, 130 stopped; run it again to go on.",
+].join("\n");
+
 const context = createContext();
 process.exitCode = await main(process.argv, context);
 
@@ -76,6 +88,7 @@ async function main(argv: readonly string[], { terminal, surroundings, stoppedBy
   const program = new Command("cardbatch")
     .description("Reads bank cards out of scanned archives in bulk, at a vendor's full quota and never over it.")
     .version(surroundings.version)
+    .addHelpText("after", AFTER_HELP)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeErr: (text) => terminal.raw(maskPansIn(text, "name")) });

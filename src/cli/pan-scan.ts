@@ -5,6 +5,7 @@ import { readRedis } from "../queue/scan-redis.js";
 import { loadCanaries } from "../vault/canaries.js";
 import { createPanScanner, type PanScanner, type PlaceReport } from "../vault/pan-scan.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 
@@ -20,6 +21,7 @@ export function addPanScan(program: Command, context: Context, exit: (code: numb
     .description("search files, logs and Redis for card numbers; exit 1 on a find")
     .option("--canaries <file>", "look for the numbers in this file alone, in every disguise")
     .option("--json", "one JSON line a place with finds on stdout")
+    .addHelpText("after", examples("pan-scan out/ /var/log/cardbatch redis://127.0.0.1:6379"))
     .action(async (places: string[], options: PanScanOptions) => exit(await panScan(places, options, context)));
 }
 

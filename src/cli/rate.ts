@@ -5,6 +5,7 @@ import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import { UsageError } from "../domain/errors.js";
 import { overrideRate } from "../queue/override-rate.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 
 export function addRate(program: Command, context: Context, exit: (code: number) => void): void {
@@ -18,6 +19,7 @@ export function addRate(program: Command, context: Context, exit: (code: number)
       parseOverride,
     )
     .option("--config <file>", "settings as JSON")
+    .addHelpText("after", examples("rate huawei 5/s", "rate huawei auto", "rate huawei default"))
     .action(async (provider: ProviderName, rate: number | "auto" | null, { config }: { config?: string }) =>
       exit(await setRate(provider, rate, config, context)),
     );

@@ -12,6 +12,7 @@ import { openImage } from "../image/open-image.js";
 import { prepareImage } from "../image/prepare-image.js";
 import { LOCAL_BOUNDS } from "../providers/local/local-provider.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 
 interface RecognizeOptions {
@@ -24,6 +25,7 @@ export function addRecognize(program: Command, context: Context, exit: (code: nu
     .argument("<image...>", "image files")
     .description("read images with the embedded engine alone: one JSON line a page on stdout")
     .option("--reveal", "print whole card numbers")
+    .addHelpText("after", examples("recognize samples/flat/*.jpg"))
     .action(async (images: string[], options: RecognizeOptions) => exit(await recognize(images, options, context)));
 }
 

@@ -13,18 +13,23 @@ import type { Batch } from "../domain/batch.js";
 import { UsageError } from "../domain/errors.js";
 import { FIRST_GENERATION } from "../queue/mark.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count } from "./format.js";
-import { addRunOptions, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import { addRunOptions, defaultBatchName, namedProviders, narrowRunOptions, type RunOptions } from "./run-options.js";
+
+const MEANINGFUL = ["provider", "out", "batch", "backlog", "destination", "encoding", "config", "json"] as const;
 
 interface ReconcileOptions extends RunOptions {
   readonly repair?: true;
 }
 
 export function addReconcile(program: Command, context: Context, exit: (code: number) => void): void {
-  addRunOptions(program.command("reconcile").argument("[source...]", "the sources of the batch"))
+  const command = addRunOptions(program.command("reconcile").argument("[source...]", "the sources of the batch"));
+  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
     .option("--repair", "also put right what does not fit; what has no outcome is enqueued again")
     .description("hold a batch's sources, ledger and --out against each other; exit code 1 when they differ")
+    .addHelpText("after", examples("reconcile /mnt/scans --provider huawei --out out --repair"))
     .action(async (sources: string[], options: ReconcileOptions) => exit(await reconcile(sources, options, context)));
 }
 

@@ -5,6 +5,7 @@ import { reveal } from "../vault/reveal.js";
 import { auditPath, osUser } from "../vault/reveal-audit.js";
 import { createVault } from "../vault/vault.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 
@@ -20,6 +21,10 @@ export function addReveal(program: Command, context: Context, exit: (code: numbe
     .description("the same lines on stdout with whole card numbers; recorded beside the keyring")
     .requiredOption("--reason <text>", "why the numbers are wanted; goes to the audit file")
     .option("--config <file>", "settings as JSON")
+    .addHelpText(
+      "after",
+      examples('reveal out/results.ndjson --reason "migration to the new ledger" > revealed.ndjson'),
+    )
     .action(async (file: string, options: RevealOptions) => exit(await revealFile(file, options, context)));
 }
 

@@ -62,11 +62,7 @@ export function addRunOptions(command: Command): Command {
     .option("--limit <n>", "take only so many pages", parseWhole)
     .option("--backlog <n>", "most jobs that may wait", parseWhole, 1000)
     .option("--refresh", "call again although answered")
-    .addOption(
-      new Option("--patience <time>", "how long to wait for a vendor that does not work")
-        .argParser(parseTime)
-        .default(30 * 60_000, "30m"),
-    )
+    .addOption(timeOption("--patience <time>", "how long to wait for a vendor that does not work", "30m"))
     .option("--max-calls <n>", "most billable calls of the batch, over all its runs; none takes it away", parseMaxCalls)
     .option("--budget <amount>", "most that the batch may cost, over all its runs; none takes it away", parseBudget)
     .option("--window <from-to>", "hours in which work may start, such as 22:00-06:00; none takes it away")
@@ -79,6 +75,31 @@ export function addRunOptions(command: Command): Command {
     .option("--config <file>", "settings as JSON")
     .option("--metrics-file <file>", "write the metrics there at the end")
     .option("--json", "the summary as JSON on stdout");
+}
+
+/**
+ * Leaves in a command's help those of run's options that mean something to it, and says so when another is given: one line
+ * of options may go to every command, but nobody shall rely on a limit that nobody looks at.
+ * @param names as in `RunOptions`
+ */
+export function narrowRunOptions(
+  command: Command,
+  names: readonly (keyof RunOptions)[],
+  tell: (text: string) => void,
+): Command {
+  const others = command.options.filter((option) => !names.some((name) => name === option.attributeName()));
+  for (const option of others) option.hideHelp();
+  return command
+    .addHelpText("after", "\nTakes run's other options, too, and leaves them alone.")
+    .hook("preAction", () => {
+      const given = others.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
+      if (given.length > 0) tell(`${command.name()} leaves ${given.map(({ long }) => long).join(", ")} alone`);
+    });
+}
+
+/** An option that takes a time, with a default as one writes it. */
+export function timeOption(flags: string, description: string, preset: string): Option {
+  return new Option(flags, description).argParser(parseTime).default(parseTime(preset), preset);
 }
 
 /** An option that may be given several times. */

@@ -9,8 +9,10 @@ import type { Ending } from "../app/watch-run.js";
 import { type App, openApp } from "../app.js";
 import type { ProviderName } from "../domain/answer.js";
 import { startMetricsServer } from "../http/metrics-server.js";
+import { assertLabels } from "../results/accuracy.js";
 import type { Context } from "./context.js";
 import { tellDryRun } from "./dry-run.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { createProgress } from "./progress.js";
@@ -29,9 +31,19 @@ import { createPaint } from "./terminal.js";
 
 export function addRun(program: Command, context: Context, exit: (code: number) => void): void {
   addRunOptions(
-    program.command("run").argument("<source...>", "folders, files, globs or manifests (.txt, .csv, .ndjson)"),
+    program
+      .command("run")
+      .argument("<source...>", "folders, files, globs, s3://bucket/prefix, or manifests (.txt, .csv, .ndjson, .sql)"),
   )
     .description("read the cards of the sources, start to end, in one process; running it again resumes")
+    .addHelpText(
+      "after",
+      examples(
+        "run /mnt/scans --provider local",
+        "run /mnt/scans --provider huawei --dry-run",
+        "run list.csv --provider huawei,shiliuai --rate 20 --max-calls 5000 --out out/2019",
+      ),
+    )
     .action(async (sources: string[], options: RunOptions) => {
       const act = options.dryRun === true ? tellDryRun : run;
       exit(await act(sources, options, context));
@@ -46,6 +58,7 @@ export async function run(names: readonly string[], options: RunOptions, context
   const sources = await openSources(config, names, options.encoding);
   const name = options.batch ?? defaultBatchName(sources.sources, providers);
   const terms = batchTerms(options, config, providers);
+  await assertLabels(options.truth);
   const app = await openApp(config, context.surroundings, context.stop.soft);
   leaveWithoutRedis(app, context);
   try {
@@ -122,6 +135,7 @@ function print(
   const text = summaryText(
     { summary, accuracy, truth: options.truth ?? null, sources, folder: shown, ending: result.ending },
     createPaint(terminal.color),
+    terminal.isTty ? terminal.columns() : undefined,
   );
   terminal.message(text);
 }

@@ -5,7 +5,7 @@ import { maskReference } from "../domain/find-pans.js";
 import { amountText, MICROS } from "../domain/money.js";
 import type { Accuracy, Score } from "../results/accuracy.js";
 import type { Summary } from "../results/summary.js";
-import { count, duration, plural } from "./format.js";
+import { count, duration, plural, wrap } from "./format.js";
 import type { Paint } from "./terminal.js";
 
 const MOST_SOURCES = 5;
@@ -19,8 +19,11 @@ export interface SummaryText {
   readonly ending: Ending;
 }
 
-/** The summary as a person reads it, and may forward it. */
-export function summaryText(input: SummaryText, paint: Paint): string {
+/**
+ * The summary as a person reads it, and may forward it.
+ * @param columns where lines end; what is longer goes on below itself
+ */
+export function summaryText(input: SummaryText, paint: Paint, columns = Number.POSITIVE_INFINITY): string {
   const { summary } = input;
   const rows: [string, string][] = [
     ["sources", sources(input.sources)],
@@ -34,10 +37,15 @@ export function summaryText(input: SummaryText, paint: Paint): string {
     ["results", join(input.folder, "results.ndjson")],
     ["failures", join(input.folder, "failures.ndjson")],
     ["report", join(input.folder, "report.html")],
-    ["keyring", `${summary.keyring}  (back it up: without it no number can be read again)`],
+    ["keyring", summary.keyring],
+    ["", "back it up: without it no number can be read again"],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
-  const lines = rows.map(([label, text]) => `  ${paint.dim(label.padEnd(width))}  ${text}`);
+  const indent = width + 4;
+  const lines = rows.map(
+    ([label, text]) =>
+      `  ${paint.dim(label.padEnd(width))}  ${wrap(text, columns - indent).join(`\n${" ".repeat(indent)}`)}`,
+  );
   return ["", ...lines, ...ending(input.ending, paint), ""].join("\n");
 }
 
@@ -70,7 +78,8 @@ function calls(summary: Summary): string {
     return `${name} ${count(calls)} (${billable}${uncertain})${assumed}`;
   });
   const earlier = summary.calls - summary.thisRun.calls;
-  const now = earlier > 0 ? `; ${count(summary.thisRun.calls)} of them in this run` : "";
+  const these = summary.thisRun.calls;
+  const now = earlier > 0 ? `; ${these === 0 ? "none" : count(these)} of them in this run` : "";
   return parts.length === 0 ? "none" : parts.join(", ") + now;
 }
 
@@ -105,12 +114,12 @@ function failures({ failures: codes }: Summary): [string, string][] {
   });
 }
 
-function accuracyRows({ accuracy, truth }: SummaryText, paint: Paint): [string, string][] {
+function accuracyRows({ summary, accuracy, truth }: SummaryText, paint: Paint): [string, string][] {
   if (accuracy === null || truth === null) return [];
+  const { wrongAccepts, accepted } = accuracy;
+  const among = `among ${count(accepted)} accepted${summary.duplicate > 0 ? ", duplicates with them" : ""}`;
   const wrong =
-    accuracy.wrongAccepts === 0
-      ? paint.green(`none wrong among ${count(accuracy.accepted)} accepted`)
-      : paint.red(`${count(accuracy.wrongAccepts)} wrong among ${count(accuracy.accepted)} accepted`);
+    wrongAccepts === 0 ? paint.green(`none wrong ${among}`) : paint.red(`${count(wrongAccepts)} wrong ${among}`);
   const missing = accuracy.missing > 0 ? `; ${plural(accuracy.missing, "labelled page")} not among the results` : "";
   const others = [
     ["issue date", accuracy.issueDate],

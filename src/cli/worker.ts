@@ -7,14 +7,17 @@ import { openApp } from "../app.js";
 import { PROVIDER_NAMES } from "../domain/answer.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import type { Context } from "./context.js";
+import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { createNightPage } from "./report/night-page.js";
-import { addRunOptions, applyRunOptions, namedProviders, type RunOptions } from "./run-options.js";
+import { addRunOptions, applyRunOptions, namedProviders, narrowRunOptions, type RunOptions } from "./run-options.js";
 
 export function addWorker(program: Command, context: Context, exit: (code: number) => void): void {
-  addRunOptions(program.command("worker"))
+  const command = addRunOptions(program.command("worker"));
+  narrowRunOptions(command, ["provider", "rate", "concurrency", "config"], context.terminal.message)
     .description("work on what is enqueued, until SIGTERM; calls under way are finished then")
+    .addHelpText("after", examples("worker --provider huawei --rate 20"))
     .action(async (options: RunOptions) => exit(await work(options, context)));
 }
 

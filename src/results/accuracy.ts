@@ -106,6 +106,11 @@ async function nameOf(record: OutcomeRecord, { openSource }: AccuracyDeps): Prom
   return sourceJwe === undefined ? source : openSource(record).catch(() => source);
 }
 
+/** For who is about to do much that is to be compared with them. @throws UsageError when the truth file cannot be used */
+export async function assertLabels(truth: string | undefined): Promise<void> {
+  if (truth !== undefined) await readLabels(truth, () => "");
+}
+
 /** The lines of a truth file by the page that they are of. @throws UsageError when it cannot be used */
 export async function readLabels(truth: string, fingerprint: AccuracyDeps["fingerprint"]): Promise<Map<string, Label>> {
   const labels = new Map<string, Label>();
@@ -116,7 +121,7 @@ export async function readLabels(truth: string, fingerprint: AccuracyDeps["finge
     for await (const row of parser as AsyncIterable<Record<string, string>>) {
       const { file, page = "0", number, ...others } = row;
       if (file === undefined || number === undefined)
-        throw new UsageError(`${truth}: needs the columns file and number`);
+        throw new UsageError(`--truth ${truth}: needs the columns file and number`);
       const pan = /\d/.test(number) ? new Pan(number) : null;
       const text = (name: string) => (row[name] === "" ? null : row[name]);
       labels.set(labelKey(file, Number(page)), {
@@ -133,7 +138,10 @@ export async function readLabels(truth: string, fingerprint: AccuracyDeps["finge
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`${truth}: cannot be read as CSV`);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      code === "ENOENT" ? `--truth ${truth}: no such file` : `--truth ${truth}: cannot be read as CSV`,
+    );
   }
   return labels;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { count, duration, parseDuration, plural } from "../../src/cli/format.js";
+import { count, duration, parseDuration, plural, wrap } from "../../src/cli/format.js";
 
 test.each([
   [0, "0 pages"],
@@ -50,4 +50,15 @@ describe("parseDuration", () => {
   test.each(["", "30", "s", "-5m", "5 m", "1h30m", "1e3s", "5M", ".5h", "five minutes"])("%j is none", (text) => {
     expect(parseDuration(text)).toBeNull();
   });
+});
+
+test.each([
+  ["one two three", 8, ["one two", "three"]],
+  ["one two three", 80, ["one two three"]],
+  ["\u001b[31mone two\u001b[39m three", 7, ["\u001b[31mone two\u001b[39m", "three"]],
+  ["a/path/longer/than/that is kept", 8, ["a/path/longer/than/that", "is kept"]],
+  ["", 8, [""]],
+  ["one two", -5, ["one", "two"]],
+])("%j in %i columns", (text, columns, lines) => {
+  expect(wrap(text, columns)).toEqual(lines);
 });

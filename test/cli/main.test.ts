@@ -29,3 +29,19 @@ test("who reads the output may leave, as head does", async () => {
   expect(stderr()).toBe("");
   expect(code).toBe(130);
 });
+
+test.each(["run", "evaluate"])("%s looks at --truth before it begins", async (command) => {
+  const place = openPlace();
+  onTestFinished(() => place.close());
+  const args = [command, ".", "--provider", "local", "--truth", "nowhere.csv"];
+  expect(await place.run(args)).toMatchObject({ code: 2, stderr: "cardbatch: --truth nowhere.csv: no such file\n" });
+});
+
+test.runIf(process.platform === "linux")("an --out that takes no file is told as such", async () => {
+  const place = openPlace();
+  onTestFinished(() => place.close());
+  await place.run(["keys", "init"]);
+  const { code, stderr } = await place.run(["run", ".", "--provider", "local", "--out", "/proc/self"]);
+  expect(stderr).toMatch(/--out \/proc\/self: cannot be written \(E\w+\)/);
+  expect(code).toBe(2);
+});

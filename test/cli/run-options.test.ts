@@ -6,6 +6,7 @@ import {
   batchTerms,
   defaultBatchName,
   namedProviders,
+  narrowRunOptions,
   parsePort,
   parseTime,
   parseWhole,
@@ -69,6 +70,28 @@ describe("run's options", () => {
     ["--batch", "x".repeat(129)],
   ])("%s %s is refused", (option, value) => {
     expect(() => parse(option, value)).toThrow(expect.objectContaining({ code: "commander.invalidArgument" }));
+  });
+});
+
+describe("a command that some of run's options mean nothing to", () => {
+  const narrow = (...args: string[]) => {
+    const told: string[] = [];
+    const command = addRunOptions(new Command("worker").exitOverride()).action(() => {});
+    narrowRunOptions(command, ["provider", "maxCalls"], (text) => told.push(text)).parse(args, { from: "user" });
+    return { told, help: command.helpInformation(), options: command.opts<RunOptions>() };
+  };
+
+  test("shows the others only", () => {
+    const { help } = narrow();
+    expect(help).toMatch(/--provider[\s\S]*--max-calls/);
+    expect(help).not.toMatch(/--out|--budget|--patience/);
+  });
+
+  test("takes these, and says that it leaves them alone", () => {
+    const { told, options } = narrow("--provider", "local", "--budget", "5", "--csv");
+    expect(told).toEqual(["worker leaves --csv, --budget alone"]);
+    expect(options).toMatchObject({ provider: "local", csv: true });
+    expect(narrow("--max-calls", "5").told).toEqual([]);
   });
 });
 

@@ -73,7 +73,8 @@ describe("the summary", () => {
         results   out/results.ndjson
         failures  out/failures.ndjson
         report    out/report.html
-        keyring   /home/u/keyring.json  (back it up: without it no number can be read again)
+        keyring   /home/u/keyring.json
+                  back it up: without it no number can be read again
       "
     `);
   });
@@ -118,12 +119,13 @@ describe("the summary", () => {
         time      1 h 2 min, 0.8 calls/s
         failed    3 × provider-timeout: the vendor did not answer in time; raise the provider's _TIMEOUT_MS if it is always so
                   1 × image-corrupt: the file is damaged or cut short; copy or scan it again
-        accuracy  57 of 58 (98.3 %) numbers exact, 2 wrong among 50 accepted; 1 labelled page not among the results
+        accuracy  57 of 58 (98.3 %) numbers exact, 2 wrong among 50 accepted, duplicates with them; 1 labelled page not among the results
                   expiry date 39 of 40 (97.5 %), bank 30 of 30 (100.0 %), against truth.csv
         results   out/results.ndjson
         failures  out/failures.ndjson
         report    out/report.html
-        keyring   /home/u/keyring.json  (back it up: without it no number can be read again)
+        keyring   /home/u/keyring.json
+                  back it up: without it no number can be read again
 
         Stopped on request. Run the same command again to go on.
       "

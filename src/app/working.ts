@@ -8,6 +8,7 @@ import { ConfigError } from "../domain/errors.js";
 import type { Pace } from "../domain/pace.js";
 import { nameSchema, requestId } from "../domain/payload.js";
 import { STAGED_ROOT } from "../domain/received.js";
+import { remembered, rememberedBy } from "../domain/remembered.js";
 import { countPages } from "../image/inspect-page.js";
 import { prepareImage } from "../image/prepare-image.js";
 import { createHttpClient } from "../providers/http-client.js";
@@ -24,7 +25,6 @@ import { openFolders } from "./folder-names.js";
 import { type GoldenLane, startGolden } from "./golden.js";
 import { buildProvider, concurrencyOf, limitsOf } from "./providers.js";
 import { readableRoots } from "./readable-roots.js";
-import { remembered } from "./remembered.js";
 import { openImages } from "./staging.js";
 import { thresholdsOf } from "./thresholds.js";
 
@@ -174,17 +174,12 @@ function createWorker(
  * where their outcomes go.
  */
 function rememberedBatches(app: App, providers: readonly ProviderName[]): (name: string) => Promise<Batch> {
-  const known = new Map<string, () => Promise<Batch | null>>();
-  return async (name) => {
-    const ask = async () => {
-      const batch = await app.batches.get(name);
-      return batch === null ? null : { ...batch, sources: await openFolders(batch.sources, app.vault) };
-    };
-    const lookup = known.get(name) ?? remembered(ask, KNOWN_MS);
-    const batch = (await lookup()) ?? (await ask());
-    if (batch !== null) known.set(name, lookup);
-    return batch ?? unopened(app, name, providers);
+  const ask = async (name: string) => {
+    const batch = await app.batches.get(name);
+    return batch === null ? null : { ...batch, sources: await openFolders(batch.sources, app.vault) };
   };
+  const known = rememberedBy(ask, KNOWN_MS);
+  return async (name) => (await known(name)) ?? (await ask(name)) ?? unopened(app, name, providers);
 }
 
 /** What stands in for a batch that no run or enqueue has opened: jobs of other services. */

@@ -1,8 +1,8 @@
 import { Queue } from "bullmq";
 import type { ImageJob } from "../domain/payload.js";
 import { EVENT_STREAM, outcomeQueueName } from "../domain/queue-names.js";
-import type { OutcomeStream } from "../domain/record.js";
-import { type OutcomeRecord, streamOf } from "../domain/record.js";
+import { type OutcomeRecord, type OutcomeStream, streamOf } from "../domain/record.js";
+import { rememberedBy } from "../domain/remembered.js";
 import { keepFailure } from "./kept-failure.js";
 import type { Keys } from "./keys.js";
 import { imagePart, NEW_MARK } from "./mark.js";
@@ -56,7 +56,6 @@ export interface Outcomes {
 
 export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outcomes {
   const queues = new Map<string, Queue>();
-  const known = new Map<string, { readonly atMs: number; readonly full: Promise<boolean> }>();
   const markPublished = loadScript(redis, MARK_PUBLISHED);
 
   const queue = (stream: OutcomeStream, destination: string | null) => {
@@ -77,6 +76,7 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
     }
     return total;
   };
+  const isFull = rememberedBy(async (name) => (await countUnread(name === "" ? null : name)) > backlog, COUNT_KEPT_MS);
 
   return {
     publish: async (record, destination, generation, job = null) => {
@@ -89,16 +89,7 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
       const failure = record.outcome === "failed" ? keepFailure(record, job) : "";
       await markPublished(...names, request, generation, imagePart(record.image.key), failure);
     },
-    isFull: (destination) => {
-      const name = destination ?? "";
-      const last = known.get(name);
-      if (last !== undefined && Date.now() - last.atMs < COUNT_KEPT_MS) return last.full;
-      // Those who ask while it is counted wait for this count instead of counting, too.
-      const full = countUnread(destination).then((unread) => unread > backlog);
-      known.set(name, { atMs: Date.now(), full });
-      full.catch(() => known.delete(name));
-      return full;
-    },
+    isFull: (destination) => isFull(destination ?? ""),
     unread: countUnread,
     close: async () => void (await Promise.all([...queues.values()].map((each) => each.close()))),
   };

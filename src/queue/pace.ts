@@ -9,6 +9,7 @@ import {
   type PaceWait,
   type Slot,
 } from "../domain/pace.js";
+import { beat } from "./beat.js";
 import type { Keys } from "./keys.js";
 import { AGREE } from "./pace-scripts/agree.js";
 import { REPORT } from "./pace-scripts/report.js";
@@ -64,8 +65,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
   };
   await redis.sadd(keys.paces(), `${provider} ${key}`);
   await agreeOnLimits();
-  const timer = setInterval(() => void agreeOnLimits().catch(() => {}), BEAT_MS);
-  timer.unref();
+  const stopBeating = beat(BEAT_MS, agreeOnLimits, () => {});
 
   const ask = async (want: number, urgent: number): Promise<TurnReply> => {
     const quotas = [`${key}:minute`, `${key}:day`];
@@ -141,7 +141,7 @@ export async function createPace(redis: Redis, keys: Keys, options: PaceOptions)
     },
     state: () => state,
     close: async () => {
-      clearInterval(timer);
+      stopBeating();
       await agree(key, back, told, "", TOLD_KEPT_MS, presence, "");
     },
   };

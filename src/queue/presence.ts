@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { beat } from "./beat.js";
 import type { Keys } from "./keys.js";
 import { loadScript, type Redis } from "./redis.js";
 
@@ -40,23 +41,12 @@ export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> 
   const release = loadScript(redis, RELEASE);
   /** How often each was acquired. */
   const leases = new Map<string, number>();
-  const beat = async () => {
+  const renewAll = async () => {
     await redis.set(keys.owner(id), "1", "PX", PRESENCE_MS);
     for (const lease of leases.keys()) await renew(lease, id, PRESENCE_MS);
   };
-  await beat();
-  // While Redis is away one beat waits for it, and no more.
-  let isBeating = false;
-  const timer = setInterval(() => {
-    if (isBeating) return;
-    isBeating = true;
-    void beat()
-      .catch(() => {})
-      .finally(() => {
-        isBeating = false;
-      });
-  }, BEAT_MS);
-  timer.unref();
+  await renewAll();
+  const stopBeating = beat(BEAT_MS, renewAll, () => {});
   return {
     id,
     acquire: async (what) => {
@@ -72,7 +62,7 @@ export async function openPresence(redis: Redis, keys: Keys): Promise<Presence> 
       else if (leases.delete(lease)) await release(lease, id);
     },
     close: async () => {
-      clearInterval(timer);
+      stopBeating();
       for (const lease of leases.keys()) await release(lease, id);
       await redis.del(keys.owner(id));
     },

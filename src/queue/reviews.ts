@@ -1,4 +1,5 @@
 import type { OutcomeRecord } from "../domain/record.js";
+import { rememberedBy } from "../domain/remembered.js";
 import { type Review, withReview } from "../domain/review.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
@@ -15,15 +16,7 @@ export interface Reviews {
 }
 
 export function createReviews(redis: Redis, keys: Keys): Reviews {
-  const known = new Map<string, { readonly untilMs: number; readonly any: Promise<boolean> }>();
-  const hasAny = (batch: string) => {
-    const last = known.get(batch);
-    if (last !== undefined && performance.now() < last.untilMs) return last.any;
-    const any = redis.exists(keys.reviews(batch)).then((count) => count === 1);
-    known.set(batch, { untilMs: performance.now() + KNOWN_MS, any });
-    any.catch(() => known.delete(batch));
-    return any;
-  };
+  const hasAny = rememberedBy(async (batch) => (await redis.exists(keys.reviews(batch))) === 1, KNOWN_MS);
   return {
     put: async (batch, reviews) => {
       if (reviews.size === 0) return;

@@ -1,6 +1,7 @@
 import { Queue } from "bullmq";
 import type { EventSink } from "../domain/events.js";
 import { EVENT_STREAM } from "../domain/queue-names.js";
+import { beat } from "./beat.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
 import { createWatchedWorker } from "./watched-worker.js";
@@ -50,11 +51,10 @@ export async function startTicks(redis: Redis, keys: Keys, deps: TickDeps): Prom
   };
   await planLost();
   const worker = createWatchedWorker(redis, keys, { queue: TICK_QUEUE, concurrency: 1 }, { work, emit: deps.emit });
-  const timer = setInterval(() => void planLost().catch(onFault), LOST_MS / 2);
-  timer.unref();
+  const stopLooking = beat(LOST_MS / 2, planLost, onFault);
   return {
     close: async () => {
-      clearInterval(timer);
+      stopLooking();
       await worker.close();
       await queue.close();
     },

@@ -1,7 +1,7 @@
 import type { ApiKey } from "../../domain/api-key.js";
 import type { Priority } from "../../domain/payload.js";
 import { Problem } from "../../domain/problem.js";
-import { remembered } from "../remembered.js";
+import { remembered } from "../../domain/remembered.js";
 import type { ServingParts } from "./parts.js";
 
 /** How stale the count of waiting images may be. @unit milliseconds */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WEBHOOK_FIELD, WEBHOOK_SECRET_FIELD } from "../../domain/card-vault.js";
 import { WEBHOOK_TYPE } from "../../domain/received.js";
+import { beat } from "../../queue/beat.js";
 import type { Delivery } from "../../queue/deliveries.js";
 import { nextTry } from "../../webhooks/next-try.js";
 import { createWebhookClient, type PostResult } from "../../webhooks/post.js";
@@ -69,13 +70,17 @@ export function tellOutcomes(parts: ServingParts): Going {
     }
   };
   const running = run();
-  const keeping = setInterval(() => void deliveries.keep([...underWay.keys()]).catch(() => {}), KEEP_MS);
+  const stopKeeping = beat(
+    KEEP_MS,
+    () => deliveries.keep([...underWay.keys()]),
+    () => {},
+  );
   return {
     close: async () => {
       closing.abort();
       wake();
       hurry.abort();
-      clearInterval(keeping);
+      stopKeeping();
       await running;
       await Promise.all(underWay.values());
       client.close();

@@ -20,7 +20,9 @@ export function deliverDripping(response: ServerResponse, reply: WireReply, byte
   const writeSome = () => {
     response.write(body.subarray(offset, offset + bytes));
     offset += bytes;
-    if (offset >= body.length) response.end();
+    if (offset < body.length) return;
+    clearInterval(timer);
+    response.end();
   };
   const timer = setInterval(writeSome, everyMs);
   response.once("close", () => clearInterval(timer));

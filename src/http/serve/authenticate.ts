@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ApiKey, parseApiKey, type Scope } from "../../domain/api-key.js";
 import { Problem } from "../../domain/problem.js";
+import { rememberedBy } from "../../domain/remembered.js";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -17,7 +18,6 @@ declare module "fastify" {
 
 /** How stale what is known of a key may be. @unit milliseconds */
 const KNOWN_MS = 1000;
-const MOST_KNOWN = 10_000;
 
 export interface AuthenticateDeps {
   readonly findKey: (id: string) => Promise<ApiKey | null>;
@@ -27,16 +27,7 @@ export interface AuthenticateDeps {
 
 /** Has every route below refuse who may not use it, before anything of the body is read. */
 export function addAuthentication(server: FastifyInstance, { findKey, takeTurn }: AuthenticateDeps): void {
-  const known = new Map<string, { readonly untilMs: number; readonly key: Promise<ApiKey | null> }>();
-  const find = (id: string) => {
-    const last = known.get(id);
-    if (last !== undefined && performance.now() < last.untilMs) return last.key;
-    if (known.size >= MOST_KNOWN) known.clear();
-    const key = findKey(id);
-    known.set(id, { untilMs: performance.now() + KNOWN_MS, key });
-    key.catch(() => known.delete(id));
-    return key;
-  };
+  const find = rememberedBy(findKey, KNOWN_MS);
   server.decorateRequest("apiKey", null);
   server.addHook("onRequest", async (request) => {
     const key = await authenticate(request.headers.authorization, find);

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import type { z } from "zod";
+import { configSchema } from "../../src/config/settings.js";
 
 const read = (name: string) => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), "utf8");
 const english = read("README.md");
@@ -41,3 +43,21 @@ test.each(["headings", "blocks", "rows", "links", "words"] as const)(
     expect(partsOf(chinese)[part]).toEqual(partsOf(english)[part]);
   },
 );
+
+function variablesOf(schema: z.ZodObject): string[] {
+  return Object.values<z.ZodType>(schema.shape).flatMap((part) =>
+    "shape" in part ? variablesOf(part as z.ZodObject) : [String(part.meta()?.env)],
+  );
+}
+
+/** Providers share most settings; the README names one of them. One of several that go together may be named by its end. */
+function isNamed(variable: string): boolean {
+  const [, vendor = "", end = ""] = /^CARDBATCH_([A-Z0-9]+)(_[A-Z_]+)$/.exec(variable) ?? [];
+  const isShared = vendor === "SHILIUAI" || vendor === "LOCAL";
+  const names = [variable, `\`${end}`, ...(isShared ? [`CARDBATCH_HUAWEI${end}`] : [])];
+  return names.some((name) => english.includes(name));
+}
+
+test("every setting is in the README, but for the one for tests", () => {
+  expect(variablesOf(configSchema).filter((variable) => !isNamed(variable))).toEqual(["CARDBATCH_KILL_AT"]);
+});

@@ -59,24 +59,21 @@ def upper_bound(wrong: int, total: int) -> float:
     return 1.0 if wrong >= total else float(beta.ppf(0.95, wrong + 1, total - wrong))
 
 
-def curve(rows: list[tuple[dict, bool]]) -> tuple[dict, np.ndarray, np.ndarray]:
+def curve(rows: list[tuple[dict, bool]], doubts: np.ndarray) -> tuple[dict, list[float], np.ndarray, np.ndarray]:
+    """The curve, the factor by which each doubt (a column of 0 or 1) lowers the odds, and the probabilities with their truth.
+
+    Fitted together: the curve is right for texts without a doubt.
+    """
     x, y = np.array([terms(f) for f, _ in rows]), np.array([float(right) for _, right in rows])
-    bias, weights = fit(x, y)
+    bias, weights = fit(np.hstack([x, 1 - doubts]), y)
+    weights, trust = weights[: x.shape[1]], weights[x.shape[1] :]
+    bias += float(trust.sum())
     # Nothing may look surer than this many cards can show.
     ceiling = 1 - 1 / (len(y) + 2)
     p = apply(x, bias, weights, ceiling)
+    odds = p / (1 - p) * np.exp(-doubts @ trust)
     named = {name: round(float(w), 6) for name, w in zip(NAMES, weights, strict=True) if w > 1e-9}
-    return {"bias": round(bias, 6), "ceiling": round(ceiling, 6), "weights": named}, p, y
-
-
-def odds_factor(y: np.ndarray, p: np.ndarray, doubtful: np.ndarray) -> float:
-    """By how much the odds must shrink where something does not add up; never over 1."""
-    if doubtful.sum() < 30:
-        return 0.2
-    y, odds = y[doubtful], p[doubtful] / (1 - p[doubtful])
-    factors = np.exp(np.linspace(np.log(0.005), 0, 60))
-    losses = [-(y * np.log(q := odds * f / (1 + odds * f)) + (1 - y) * np.log(1 - q)).sum() for f in factors]
-    return float(factors[int(np.argmin(losses))])
+    return {"bias": round(bias, 6), "ceiling": round(ceiling, 6), "weights": named}, [float(f) for f in np.exp(-trust)], odds / (1 + odds), y
 
 
 def threshold(p: np.ndarray, y: np.ndarray, cards: int, allowed: float) -> tuple[float, int, float]:
@@ -101,20 +98,15 @@ def main() -> None:
     numbered = [r for r in rows if r["features"]]
     numbers = [(r["features"], r["right"]) for r in numbered]
     dates = [(r[k]["features"], r[k]["right"]) for r in rows for k in ("expiry", "issue") if r[k] and r[k].get("features")]
-    number_curve, p, y = curve(numbers)
-    penalties = {}
-    for name in ("luhn", "lengthFits"):
-        doubtful = np.array([not r[name] for r in numbered])
-        penalties[name] = odds_factor(y, p, doubtful)
-        odds = p / (1 - p) * np.where(doubtful, penalties[name], 1)
-        p = odds / (1 + odds)
-    date_curve, pd, yd = curve(dates)
+    doubts = np.array([(not r["luhn"], not r["lengthFits"]) for r in numbered], float)
+    number_curve, factors, p, y = curve(numbers, doubts)
+    date_curve, _, pd, yd = curve(dates, np.zeros((len(dates), 0)))
     first = sum(1 for r in files[0] if r["features"])
     cards = len(files[0])
     accept, wrong, bound = threshold(p[:first], y[:first], cards, args.allowed)
-    settings = {"acceptThreshold": round(accept, 5), "luhnPenalty": round(penalties["luhn"], 4), "lengthPenalty": round(penalties["lengthFits"], 4), "number": number_curve, "date": date_curve}
+    settings = {"acceptThreshold": round(accept, 5), "luhnPenalty": round(factors[0], 4), "lengthPenalty": round(factors[1], 4), "number": number_curve, "date": date_curve}
     Path(args.out).write_text(json.dumps(settings, indent=2) + "\n")
-    print(f"numbers n {len(y)} right {y.mean():.4f} ECE {ece(p, y):.4f}; dates n {len(yd)} right {yd.mean():.4f} ECE {ece(pd, yd):.4f}; factors {penalties}")
+    print(f"numbers n {len(y)} right {y.mean():.4f} ECE {ece(p, y):.4f}; dates n {len(yd)} right {yd.mean():.4f} ECE {ece(pd, yd):.4f}; factors {factors}")
     print(f"threshold {accept:.5f}: {wrong} wrong of {cards} cards (95 % bound {bound:.5f}), coverage {(p[:first] >= accept).sum() / cards:.4f}")
     if len(p) > first:
         rest = slice(first, None)

@@ -174,7 +174,7 @@ def main() -> None:
         average.update(net)
         step += 1
         mean_loss += (loss.item() - mean_loss) / min(step, 200)
-        if step % 500 == 0 or (step % 100 == 0 and step < 500):
+        if step % 250 == 0 or step == 100:
             torch.save(average.net.state_dict(), out / "reader.pt")
             took, last = time.monotonic() - last, time.monotonic()
             print(

@@ -78,12 +78,11 @@ def staging(name: str, scene: Scene) -> dict:
     return {"file": name, "kind": scene.kind, "hard": round(float(scene.hard), 3), "width": w, "height": h, "cards": cards}
 
 
-def draw_picture(rng: np.random.Generator, holdout: bool, degraded: bool, single: bool) -> Scene:
-    """One picture of the mix that archives hold; `single` leaves out none and many. A hold-out that is not `degraded` is legible."""
+def draw_picture(rng: np.random.Generator, holdout: bool, degraded: bool, single: bool, legible: bool) -> Scene:
+    """One picture of the mix that archives hold; `single` leaves out none and many."""
     weights = np.array(KIND_WEIGHTS)
     if single:
         weights = weights * [k not in ("many", "none") for k in KINDS]
-    legible = holdout and not degraded
     while True:
         kind = str(rng.choice(KINDS, p=weights / weights.sum()))
         plan = plan_card(rng, holdout)
@@ -112,12 +111,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="index of the first picture")
     parser.add_argument("--holdout", action="store_true", help="only layouts, faces and strokes that training never sees; legible unless --degraded")
     parser.add_argument("--degraded", action="store_true", help="bad light, blur and resolution throughout")
+    parser.add_argument("--legible", action="store_true", help="only what a person can read, as with --holdout")
     parser.add_argument("--every-kind", action="store_true", help="also pictures of several cards and of none")
     parser.add_argument("--bare", action="store_true", help="only pictures without a number")
     parser.add_argument("--webp", action="store_true", help="WebP, a third of the size, for pictures that are kept in the repository")
     parser.add_argument("--purpose", choices=sorted(PURPOSES), default="draw")
     args = parser.parse_args()
     cv2.setNumThreads(1)
+    legible = args.legible or (args.holdout and not args.degraded)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     # Line by line: what an interrupted drawing leaves is of use.
@@ -126,7 +127,7 @@ def main() -> None:
         writer.writeheader()
         for index in range(args.first, args.first + args.count):
             rng = stream(args.purpose, args.seed, index)
-            scene = draw_bare(rng) if args.bare else draw_picture(rng, args.holdout, args.degraded, not args.every_kind)
+            scene = draw_bare(rng) if args.bare else draw_picture(rng, args.holdout, args.degraded, not args.every_kind, legible)
             name = f"{index:05d}.{'webp' if args.webp else 'jpg'}"
             how = (cv2.IMWRITE_WEBP_QUALITY, 80) if args.webp else (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96)))
             cv2.imwrite(str(out / name), scene.image, how)

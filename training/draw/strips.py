@@ -8,6 +8,9 @@ import numpy as np
 from .camera import photograph
 from .card import boxes, paint_card
 from .layout import Plan, plan_card
+from .noise import field
+from .runs import Run
+from .strokes import StrokeStyle, bent
 from .view import View
 
 STRIP_H = 32
@@ -15,6 +18,8 @@ STRIP_H = 32
 TEXT_SHARE = 0.72
 # Fainter than pictures are drawn: the reader should know worn cards and numbers across line art.
 LEAST_CLARITY = 1.2
+# Flat print is read well long before embossing is.
+FLAT_LEFT_OUT = 0.3
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ def draw_strip(rng: np.random.Generator, what: str = "number", holdout: bool = F
         return _strip_of_nothing(rng, hard)
     while True:
         plan = plan_card(rng, holdout)
+        if not plan.embossed and rng.random() < FLAT_LEFT_OUT:
+            continue
+        plan = _loosened(rng, plan)
         runs = [plan.number_run] if what == "number" else [line.run for line in plan.dates]
         if runs:
             break
@@ -59,6 +67,38 @@ def draw_strip(rng: np.random.Generator, what: str = "number", holdout: bool = F
     digit_px = np.exp(np.log(12) + rng.random() ** 0.45 * np.log(44 / 12))
     scale = digit_px / run.height
     return _strip(rng, plan, run, scale, hard * rng.random() ** 3)
+
+
+def _loosened(rng: np.random.Generator, plan: Plan) -> Plan:
+    """The plan with wheels that no embosser has, and now and then a number in which one digit stands many times.
+
+    A reader that has seen only true wheels learns those by heart.
+    """
+
+    def loose(run: Run) -> Run:
+        return replace(run, face=bent(rng, run.face)) if isinstance(run.face, StrokeStyle) and rng.random() < 0.75 else run
+
+    number = loose(plan.number_run)
+    if rng.random() < 0.06:
+        number = replace(number, text=_repeating(rng, number.text))
+    return replace(plan, number_run=number, dates=tuple(replace(line, run=loose(line.run)) for line in plan.dates))
+
+
+def _repeating(rng: np.random.Generator, text: str) -> str:
+    """The text with a stretch of its digits made the same."""
+    start, end = np.sort(rng.integers(0, len(text) + 1, 2))
+    digit = str(rng.integers(10))
+    return text[:start] + "".join(digit if c.isdigit() else c for c in text[start:end]) + text[end:]
+
+
+def _rippled(rng: np.random.Generator, image: np.ndarray, digit_px: float) -> np.ndarray:
+    """The image pulled about by a fraction of a digit, here one way and there another: faces that no font has."""
+    h, w = image.shape[:2]
+    cell = digit_px * rng.uniform(0.5, 2.0)
+    reach = digit_px * rng.uniform(0, 0.15)
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    dx, dy = ((field(rng, w, h, cell) - 0.5) * np.float32(reach) for _ in range(2))
+    return cv2.remap(image, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _strip(rng, plan: Plan, run, scale: float, hard: float, box=None) -> Strip:
@@ -76,6 +116,8 @@ def _strip(rng, plan: Plan, run, scale: float, hard: float, box=None) -> Strip:
     m = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ m
     size = np.ceil(high - low).astype(int).clip(8, 2000)
     image = cv2.warpPerspective(image, m, tuple(int(v) for v in size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if rng.random() < 0.4:
+        image = _rippled(rng, image, run.height * scale)
     quad = cv2.perspectiveTransform(quad[None].astype(np.float64), m)[0]
     slots = run.slots()
     spans = (np.array([(x, x + width) for _, x, width in slots]).reshape(-1, 2) - x0) / (x1 - x0)

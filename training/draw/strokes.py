@@ -4,7 +4,7 @@ Each digit is a few pen paths in a unit box (x to the right 0..1, y down 0..1) w
 a share of the glyph's width. Several shapes per digit are kept: embossers differ, and so do their worn wheels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,10 @@ Path = list[tuple[float, float, float]]
 
 @dataclass(frozen=True)
 class StrokeStyle:
-    """One embosser's wheel: which shape each digit has, and the proportions common to all."""
+    """One embosser's wheel: which shape each digit has, and the proportions common to all.
+
+    `bend` is how far corners stand from where the shape has them, as a share of the glyph (0: as designed); `key` seeds which way.
+    """
 
     shapes: dict[str, int]
     mid: float
@@ -22,6 +25,8 @@ class StrokeStyle:
     slant: float
     pen: float
     width: float
+    bend: float = 0.0
+    key: int = 0
 
 
 def _zero(s: StrokeStyle, r: float) -> list[list[Path]]:
@@ -143,6 +148,35 @@ def stroke_style(rng: np.random.Generator, holdout: bool = False) -> StrokeStyle
     )
 
 
+def bent(rng: np.random.Generator, style: StrokeStyle) -> StrokeStyle:
+    """The wheel of an embosser who drew every digit otherwise."""
+    return replace(style, bend=0.05 * rng.random(), key=int(rng.integers(1 << 31)))
+
+
+def _redrawn(paths: list[Path], bend: float, rng: np.random.Generator) -> list[Path]:
+    """The paths with what stands left or right, high or low pushed over, corners moved, and bars cut short."""
+    across, down = np.exp(rng.normal(0, (7 * bend, 4 * bend)))
+
+    def moved(x: float, y: float) -> tuple[float, float]:
+        dx, dy = rng.normal(0, bend, 2)
+        warped = float(np.clip(x, 0, 1) ** across), float(np.clip(y, 0, 1) ** down)
+        return float(np.clip(warped[0] + dx, -0.03, 1.03)), float(np.clip(warped[1] + dy, -0.03, 1.03))
+
+    return [_clipped([(*moved(x, y), r) for x, y, r in path], path[0][:2] == path[-1][:2], bend, rng) for path in paths]
+
+
+def _clipped(path: Path, closed: bool, bend: float, rng: np.random.Generator) -> Path:
+    if closed:
+        return [*path[:-1], (*path[0][:2], path[-1][2])]
+    out = list(path)
+    for end, inner in ((0, 1), (-1, -2)):
+        x, y, r = out[end]
+        if abs(out[inner][0] - x) > abs(out[inner][1] - y):
+            # Bars and feet alone, and by half at most: no digit becomes another.
+            out[end] = x + (out[inner][0] - x) * min(0.5, abs(rng.normal(0, 5 * bend))), y, r
+    return out
+
+
 def _rounded(path: Path, size: np.ndarray, width: float) -> np.ndarray:
     """Corners of a pen path replaced by short curves; result in the units of `size`."""
     points = np.array([(x, y) for x, y, _ in path], float) * size
@@ -169,6 +203,8 @@ def stroke_paths(style: StrokeStyle, char: str, width: float, height: float) -> 
     """The pen's centre lines for one digit or slash in a box of `width` x `height`, pen half inside the edge."""
     pen = style.pen * height
     shape = GLYPHS[char](style, style.radius)[style.shapes[char]]
+    if style.bend:
+        shape = _redrawn(shape, style.bend, np.random.default_rng([style.key, ord(char)]))
     inner = np.array([width - pen, height - pen])
     lines = []
     for path in shape:

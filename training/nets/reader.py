@@ -47,10 +47,11 @@ class Reader(nn.Module):
         super().__init__()
         a, b, c, d, e = widths
         self.look = nn.Sequential(
-            _conv(3, a, 5, 2), _conv(a, b, 3), _conv(b, c, 3, 2), _conv(c, c, 3), _Around(c), _conv(c, d, 3, (2, 1)), _Around(d)
+            _conv(3, a, 5, 2), _conv(a, b, 3), _conv(b, c, 3, 2), _conv(c, c, 3), _Around(c), _Around(c),
+            _conv(c, d, 3, (2, 1)), _Around(d), _Around(d), _Around(d),
         )
         self.fold = _conv(d, e, (4, 1), padding=(0, 0))
-        self.along = nn.Sequential(*[_Along(e, n) for n in (1, 2, 4, 1, 2, 1)])
+        self.along = nn.Sequential(*[_Along(e, n) for n in (1, 2, 4, 1, 2, 1, 4, 2)])
         self.drop = nn.Dropout(0.1)
         self.head = nn.Conv2d(e, len(ALPHABET) + 1, 1)
 

@@ -16,7 +16,7 @@ body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", 
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem }
 p { margin: 0 0 .8rem } .muted, figcaption { color: var(--muted) }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: 0 0 1rem; width: 100% }
-td, th { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top } th { font-weight: 600 }
+td, th { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; word-break: keep-all } th { font-weight: 600 }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } tr { border-bottom: 1px solid var(--line) }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere }
 figure { margin: 0 } svg text { font: 11px system-ui, sans-serif; fill: var(--muted) }

@@ -59,7 +59,7 @@ it("says what the run came to", () => {
   expect(page).toContain(`<td class="n">${summary.accepted}</td>`);
   for (const code of ["image-unsupported", "provider-refused"]) expect(page).toContain(code);
   expect(page).toContain("&lt;b&gt;&amp;.png");
-  expect(page).toMatch(/calls allowed/);
+  expect(page).toMatch(/the account allows/);
   expect(page).toMatch(/\d{6}\*{6,}\d{4}/);
   expect(pages.get("stopped")).toContain("no call is left in the batch's budget");
 });

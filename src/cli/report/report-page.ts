@@ -115,15 +115,26 @@ const MEANINGS = {
   pending: "without an outcome so far",
 } as const;
 
+/** A limit so many times higher than what was reached would press that to the ground. */
+const MOST_ABOVE = 5;
+
 function course({ points }: RunStory): string {
   if (points.length === 0) return "";
   const ends = points.map(({ toMs }) => toMs);
   const allowed = points.map(({ allowedRate }) => allowedRate);
-  const isLimited = allowed.some((rate) => rate !== null);
-  const chart = timeChart("Calls and pages a second, beside what the account allows", ends, [
+  const mostAllowed = Math.max(0, ...allowed.filter((rate) => rate !== null));
+  const mostSeen = Math.max(...points.flatMap((point) => [point.callsPerSecond, point.pagesPerSecond]));
+  const isDrawn = mostAllowed > 0 && mostAllowed <= MOST_ABOVE * mostSeen;
+  const allows =
+    mostAllowed === 0
+      ? ""
+      : isDrawn
+        ? ", beside what the account allows"
+        : `; the account allows ${count(mostAllowed)} calls`;
+  const chart = timeChart(`Calls and pages a second${allows}`, ends, [
     { name: "calls a second", color: "--one", values: points.map(({ callsPerSecond }) => callsPerSecond) },
     { name: "pages a second", color: "--accepted", values: points.map(({ pagesPerSecond }) => pagesPerSecond) },
-    ...(isLimited ? [{ name: "calls allowed", color: "--two", isDashed: true, values: allowed } as const] : []),
+    ...(isDrawn ? [{ name: "calls allowed", color: "--two", isDashed: true, values: allowed } as const] : []),
   ]);
   return `<h2>Throughput</h2>\n${chart}`;
 }

@@ -39,14 +39,14 @@ export function createRunLog(now: () => number = () => performance.now()): RunLo
   const startMs = now();
   return {
     observe: (event) => {
-      if (event.type === "called") {
+      if (event.type === "called" && event.isGolden === true) {
+        golden.calls++;
+        if (event.billable) golden.billableCalls++;
+      } else if (event.type === "called") {
         latencies.add(event.provider, event.durationMs);
         const its = results.get(event.provider) ?? new Map<string, number>();
         results.set(event.provider, its);
         add(its, event.result);
-        if (event.isGolden !== true) return;
-        golden.calls++;
-        if (event.billable) golden.billableCalls++;
       } else if (event.type === "finished") {
         if (event.record.outcome !== "review" && event.record.outcome !== "rejected") return;
         for (const reason of event.record.reasons) add(reasons, reason);

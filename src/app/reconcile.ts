@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Admission, Batch, BatchCounts } from "../domain/batch.js";
 import type { RequestId } from "../domain/payload.js";
 import { OUTCOMES } from "../domain/reading.js";
+import { OUTCOME_STREAMS } from "../domain/record.js";
 import type { SinkPosition } from "../domain/sink.js";
 import type { PreviewedBatch } from "../queue/batches.js";
 import { bucketNumber, MARK_BUCKETS } from "../queue/keys.js";
@@ -9,7 +10,7 @@ import { lookUpPages } from "../queue/known-pages.js";
 import { outcomeLetter } from "../queue/mark.js";
 import { areUnread, haveJobs, type ReadMark, readMarks, supersededLines } from "../queue/read-marks.js";
 import { linesByRequest, type RequestLines } from "../results/lines-by-request.js";
-import { STREAM_FILES, STREAMS } from "../results/ndjson-sink.js";
+import { STREAM_FILES } from "../results/ndjson-sink.js";
 import { countLines } from "../results/read-lines.js";
 import type { OpenedSources } from "./feeding.js";
 import { ANSWER_OPTIONS } from "./providers.js";
@@ -173,7 +174,7 @@ function compareCounts(counts: BatchCounts, findings: Findings): void {
 }
 
 async function countAllLines(folder: string): Promise<number> {
-  const counts = await Promise.all(STREAMS.map((stream) => countLines(join(folder, STREAM_FILES[stream]))));
+  const counts = await Promise.all(OUTCOME_STREAMS.map((stream) => countLines(join(folder, STREAM_FILES[stream]))));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 

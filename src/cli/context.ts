@@ -72,3 +72,8 @@ function listenForStop(terminal: Terminal) {
   process.on("SIGTERM", onSignal);
   return { stop: { soft: soft.signal, hard: hard.signal }, stoppedBy: () => by };
 }
+
+/** Waits for a signal, for commands that go on until they are stopped. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}

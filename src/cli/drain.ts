@@ -10,7 +10,7 @@ import type { Batch, BatchCounts } from "../domain/batch.js";
 import { isOpen, opensAt } from "../domain/window.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import { assertLabels } from "../results/accuracy.js";
-import type { Context } from "./context.js";
+import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
@@ -77,7 +77,7 @@ async function drainDestination(app: App, options: RunOptions, context: Context)
   const destination = options.destination ?? null;
   const writing = await startWriting(app, options.out, destination, { batch: null, mayStartOver: false });
   terminal.message(`writing outcomes of ${destination ?? "the default destination"} to ${writing.folder}`);
-  if (!stop.soft.aborted) await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+  await aborted(stop.soft);
   await writing.close();
   terminal.message(`stopped; ${plural(writing.recorded(), "outcome")} written`);
   return tellBehind(writing.behind(), context) ? EXIT.someFailed : EXIT.ok;

@@ -1,7 +1,7 @@
 import type { DryRun } from "../app/dry-run.js";
 import type { ProviderName } from "../domain/answer.js";
-import { amountText, BILLING, MICROS } from "../domain/money.js";
-import { count, duration, plural } from "./format.js";
+import { BILLING } from "../domain/money.js";
+import { count, duration, money, plural } from "./format.js";
 
 /** What a run would do, for a person. @param providers all that would be asked, in their order */
 export function dryRunText(result: DryRun, providers: readonly ProviderName[]): string {
@@ -43,8 +43,4 @@ function cost({ cost: amount, price, provider, budgetLeft }: DryRun): [string, s
   if (price === 0) return [["cost", `unknown: set CARDBATCH_${provider.toUpperCase()}_PRICE${left}`]];
   const assumed = BILLING[provider] === "assumed" ? " (assumed: the vendor does not say what it bills)" : "";
   return [["cost", `${money(amount)} at ${money(price)} a call${assumed}${left}`]];
-}
-
-function money(amount: number): string {
-  return amountText(Math.round(amount * MICROS));
 }

@@ -9,7 +9,7 @@ import { chooseAnswers } from "../http/emulate/choose-answers.js";
 import { createEmulator } from "../http/emulate/emulator.js";
 import type { EmulatorOptions } from "../http/emulate/options.js";
 import { inspectPicture, readByEngine } from "../http/vendor/read-by-engine.js";
-import type { Context } from "./context.js";
+import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
 import { parsePort, parseWhole, timeOption } from "./run-options.js";
 
@@ -69,7 +69,7 @@ async function emulate(options: EmulateOptions, { terminal, config, stop }: Cont
     { clock: { now: () => Date.now() }, read, inspect: inspectPicture },
   );
   terminal.data(JSON.stringify({ listening: emulator.url }));
-  if (!stop.soft.aborted) await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+  await aborted(stop.soft);
   await emulator.close();
   await (engine as CardEngine | null)?.close();
 }

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
+import { amountText, MICROS } from "../domain/money.js";
 
 const NUMBER = new Intl.NumberFormat("en");
 
@@ -42,4 +43,9 @@ export function wrap(text: string, columns: number): string[] {
     else lines[lines.length - 1] = longer;
   }
   return lines;
+}
+
+/** `12.5`, `0.003`; of an amount as summaries hold it, in whole units of money. */
+export function money(amount: number): string {
+  return amountText(Math.round(amount * MICROS));
 }

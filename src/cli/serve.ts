@@ -5,7 +5,7 @@ import { startServing } from "../app/serving.js";
 import { startWorking, type Working } from "../app/working.js";
 import { openApp } from "../app.js";
 import { startMetricsServer } from "../http/metrics-server.js";
-import type { Context } from "./context.js";
+import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
@@ -66,8 +66,7 @@ async function serve(options: ServeOptions, context: Context): Promise<number> {
     terminal.message(`serving; read by ${who}; Redis: ${app.redisHow}`);
     const page = () => createNightPage(surroundings.version);
     const scheduling = await startScheduling(app, { working, page }, stop);
-    if (!stop.soft.aborted)
-      await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+    await aborted(stop.soft);
     // What runs on schedule needs the worker until it has stopped.
     await Promise.all([serving.close(), scheduling.close().then(() => working?.close())]);
     terminal.message("stopped; what was under way is finished");

@@ -2,10 +2,9 @@ import { join } from "node:path";
 import type { Ending } from "../app/watch-run.js";
 import { ERROR_CATALOGUE, type ErrorCode } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
-import { amountText, MICROS } from "../domain/money.js";
 import type { Accuracy, Score } from "../results/accuracy.js";
 import type { Summary } from "../results/summary.js";
-import { count, duration, plural, wrap } from "./format.js";
+import { count, duration, money, plural, wrap } from "./format.js";
 import type { Paint } from "./terminal.js";
 
 const MOST_SOURCES = 5;
@@ -94,10 +93,6 @@ function cost(summary: Summary): [string, string][] {
     ...(maxCalls === null ? [] : [`at most ${plural(maxCalls, "billable call")}`]),
   ];
   return [["cost", [money(summary.cost) + uncertain + (isAssumed ? " (assumed)" : ""), ...limits].join("; ")]];
-}
-
-function money(amount: number): string {
-  return amountText(Math.round(amount * MICROS));
 }
 
 function time(summary: Summary): string {

@@ -6,7 +6,7 @@ import { startWorking } from "../app/working.js";
 import { openApp } from "../app.js";
 import { PROVIDER_NAMES } from "../domain/answer.js";
 import { startMetricsServer } from "../http/metrics-server.js";
-import type { Context } from "./context.js";
+import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
@@ -36,8 +36,7 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
     terminal.message(`working, ${working.concurrency} calls at a time: ${paces.join(", ")}; Redis: ${app.redisHow}`);
     const page = () => createNightPage(surroundings.version);
     const scheduling = await startScheduling(app, { working, page }, stop);
-    if (!stop.soft.aborted)
-      await new Promise((resolve) => stop.soft.addEventListener("abort", resolve, { once: true }));
+    await aborted(stop.soft);
     await scheduling.close();
     await working.close();
     terminal.message("stopped; what was under way is finished");

@@ -87,8 +87,9 @@ export const recordSchema = z.object({
 export type OutcomeRecord = z.infer<typeof recordSchema>;
 export type RecordCard = z.infer<typeof cardSchema>;
 
-/** Which of the two files, and of the two queues, an outcome goes to. */
-export type OutcomeStream = "results" | "failures";
+/** The two files, and the two queues, that an outcome may go to. */
+export const OUTCOME_STREAMS = ["results", "failures"] as const;
+export type OutcomeStream = (typeof OUTCOME_STREAMS)[number];
 
 export function streamOf(outcome: OutcomeRecord["outcome"]): OutcomeStream {
   return outcome === "failed" || outcome === "rejected" ? "failures" : "results";

@@ -90,7 +90,9 @@ function strataOf(pages: readonly JudgedPage[]): Stratum[] {
     const values = new Map<string, JudgedPage[]>();
     for (const page of pages) {
       const value = page.label.strata[column] ?? "";
-      if (value !== "") values.set(value, [...(values.get(value) ?? []), page]);
+      const its = values.get(value) ?? [];
+      its.push(page);
+      if (value !== "") values.set(value, its);
     }
     if (values.size < 2 || values.size > MOST_VALUES) return [];
     return [...values]

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventSink } from "../domain/events.js";
 import { outcomeQueueName } from "../domain/queue-names.js";
-import { type OutcomeRecord, type OutcomeStream, recordSchema } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeRecord, type OutcomeStream, recordSchema } from "../domain/record.js";
 import type { Keys } from "./keys.js";
 import { generationOf, type OutcomeJob } from "./outcomes.js";
 import { loadScript, type Redis } from "./redis.js";
@@ -68,9 +68,7 @@ export function createOutcomeReader(
   record: (outcomes: readonly ReceivedOutcome[]) => Promise<void>,
   emit: EventSink,
 ): OutcomeReader {
-  const streams = (["results", "failures"] as const).map((stream) =>
-    openStream(redis, keys, stream, destination, emit),
-  );
+  const streams = OUTCOME_STREAMS.map((stream) => openStream(redis, keys, stream, destination, emit));
   const closing = new AbortController();
   const pause = (ms: number) => sleep(ms, undefined, { signal: closing.signal }).catch(() => {});
   const readGroup = async () => (await Promise.all(streams.map((read) => read()))).flat();

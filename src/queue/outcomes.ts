@@ -1,7 +1,7 @@
 import { Queue } from "bullmq";
 import type { ImageJob } from "../domain/payload.js";
 import { EVENT_STREAM, outcomeQueueName } from "../domain/queue-names.js";
-import { type OutcomeRecord, type OutcomeStream, streamOf } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeRecord, type OutcomeStream, streamOf } from "../domain/record.js";
 import { rememberedBy } from "../domain/remembered.js";
 import { keepFailure } from "./kept-failure.js";
 import type { Keys } from "./keys.js";
@@ -70,7 +70,7 @@ export function createOutcomes(redis: Redis, keys: Keys, backlog: number): Outco
 
   const countUnread = async (destination: string | null) => {
     let total = 0;
-    for (const stream of ["results", "failures"] as const) {
+    for (const stream of OUTCOME_STREAMS) {
       const counts = await queue(stream, destination).getJobCounts("wait", "active", "delayed", "prioritized");
       total += Object.values(counts).reduce((sum, value) => sum + value, 0);
     }

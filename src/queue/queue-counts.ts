@@ -1,5 +1,6 @@
 import { Queue } from "bullmq";
 import { IMAGE_QUEUE, outcomeQueueName } from "../domain/queue-names.js";
+import { OUTCOME_STREAMS } from "../domain/record.js";
 import { asleepFrom } from "./images.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
@@ -26,7 +27,7 @@ export function countImages(redis: Redis, keys: Keys): Promise<ImageQueueCounts>
 
 /** Counts the outcomes of a destination that nobody has recorded yet; changes nothing. */
 export async function countUnread(redis: Redis, keys: Keys, destination: string | null): Promise<number> {
-  const names = (["results", "failures"] as const).map((stream) => outcomeQueueName(stream, destination));
+  const names = OUTCOME_STREAMS.map((stream) => outcomeQueueName(stream, destination));
   const counts = await Promise.all(names.map((name) => look(redis, keys, name, (queue) => countJobs(redis, queue))));
   return counts.reduce((sum, { waiting, active, asleep }) => sum + waiting + active + asleep, 0);
 }

@@ -1,5 +1,5 @@
 import { IMAGE_QUEUE, outcomeQueueName } from "../domain/queue-names.js";
-import type { OutcomeStream } from "../domain/record.js";
+import { OUTCOME_STREAMS } from "../domain/record.js";
 import type { Keys } from "./keys.js";
 import type { Redis } from "./redis.js";
 
@@ -51,11 +51,10 @@ export function areUnread(
   destination: string | null,
   outcomes: readonly { readonly request: string; readonly published: string | null }[],
 ): Promise<boolean[]> {
-  const streams: readonly OutcomeStream[] = ["results", "failures"];
   return exist(
     redis,
     outcomes.map(({ request, published }) =>
-      streams.map((stream) => jobKey(keys, outcomeQueueName(stream, destination), `${request}_${published}`)),
+      OUTCOME_STREAMS.map((stream) => jobKey(keys, outcomeQueueName(stream, destination), `${request}_${published}`)),
     ),
   );
 }

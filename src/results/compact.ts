@@ -1,9 +1,9 @@
 import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SinkError } from "../domain/errors.js";
-import type { OutcomeStream } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeStream } from "../domain/record.js";
 import type { SinkPosition } from "../domain/sink.js";
-import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
+import { STREAM_FILES } from "./ndjson-sink.js";
 import { type FileLine, readLines } from "./read-lines.js";
 import { replaceFile } from "./write-whole.js";
 
@@ -36,7 +36,7 @@ export async function compact(folder: string, deps: CompactDeps): Promise<void> 
   const cursors = Object.entries(await deps.cursors());
   const position: Record<string, number> = {};
   const moved = Object.fromEntries(cursors.map(([id, cursor]) => [id, { ...cursor } as Record<string, number>]));
-  for (const stream of STREAMS) {
+  for (const stream of OUTCOME_STREAMS) {
     const marks = cursors.map(([, cursor]) => cursor[stream] ?? 0);
     const { length, before } = await copyLastLines(folder, stream, { length: committed[stream] ?? 0, marks }, deps);
     position[stream] = length;
@@ -52,7 +52,7 @@ export async function finishCompaction(
   position: SinkPosition,
   { compacted }: Pick<CompactDeps, "compacted">,
 ): Promise<void> {
-  for (const stream of STREAMS) {
+  for (const stream of OUTCOME_STREAMS) {
     const copy = copyPath(folder, stream);
     const isWaiting = await stat(copy).then(
       () => true,

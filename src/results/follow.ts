@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { toCardbatchError } from "../domain/errors.js";
 import type { EventSink } from "../domain/events.js";
-import type { OutcomeRecord } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeRecord } from "../domain/record.js";
 import type { ResultSink, SinkPosition } from "../domain/sink.js";
-import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
+import { STREAM_FILES } from "./ndjson-sink.js";
 import { parseRecord, readLines } from "./read-lines.js";
 
 const FIRST_RETRY_MS = 500;
@@ -48,7 +48,7 @@ export function followFiles(options: FollowOptions, deps: FollowDeps): Follower 
   let cursor = options.cursor;
   let { committed } = options;
   let wake = () => {};
-  const isBehind = () => STREAMS.some((stream) => (cursor[stream] ?? 0) < (committed[stream] ?? 0));
+  const isBehind = () => OUTCOME_STREAMS.some((stream) => (cursor[stream] ?? 0) < (committed[stream] ?? 0));
   const pause = (ms: number) => deps.sleep(ms, closing.signal).catch(() => {});
 
   const writePart = async () => {
@@ -107,7 +107,7 @@ export function followFiles(options: FollowOptions, deps: FollowDeps): Follower 
 async function readPart(folder: string, cursor: Cursor, committed: SinkPosition, most: number) {
   const records: OutcomeRecord[] = [];
   const end: Record<string, number> = {};
-  for (const stream of STREAMS) {
+  for (const stream of OUTCOME_STREAMS) {
     let lines = 0;
     end[stream] = cursor[stream] ?? 0;
     for await (const line of readLines(join(folder, STREAM_FILES[stream]), committed[stream] ?? 0, end[stream])) {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { OutcomeRecord, OutcomeStream } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeRecord, type OutcomeStream } from "../domain/record.js";
 import type { SinkPosition } from "../domain/sink.js";
-import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
+import { STREAM_FILES } from "./ndjson-sink.js";
 import { parseRecord, readLines } from "./read-lines.js";
 
 /** The lines that a folder holds of one request. */
@@ -25,7 +25,7 @@ export async function linesByRequest(
   wants: (request: string) => boolean,
 ): Promise<Map<string, RequestLines>> {
   const lines = new Map<string, RequestLines & { readonly finishedAt: string }>();
-  for (const stream of STREAMS) {
+  for (const stream of OUTCOME_STREAMS) {
     for await (const { text } of readLines(join(folder, STREAM_FILES[stream]), position?.[stream])) {
       const [, request] = REQUEST.exec(text) ?? [];
       if (request === undefined || !wants(request)) continue;

@@ -1,11 +1,10 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { SinkError } from "../domain/errors.js";
-import { type OutcomeRecord, type OutcomeStream, streamOf } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeRecord, type OutcomeStream, streamOf } from "../domain/record.js";
 import type { OutcomeLog, SinkPosition } from "../domain/sink.js";
 import { syncFolder } from "./write-whole.js";
 
-export const STREAMS = ["results", "failures"] as const satisfies readonly OutcomeStream[];
 export const STREAM_FILES = { results: "results.ndjson", failures: "failures.ndjson" } as const satisfies Record<
   OutcomeStream,
   string
@@ -36,7 +35,7 @@ export async function openNdjsonSink(folder: string, committed: SinkPosition | n
       await writeBoth(folder, files, records);
       return { results: results.length, failures: failures.length };
     },
-    close: async () => void (await Promise.all(STREAMS.map((stream) => files[stream].handle.close()))),
+    close: async () => void (await Promise.all(OUTCOME_STREAMS.map((stream) => files[stream].handle.close()))),
   };
 }
 
@@ -58,7 +57,7 @@ async function writeBoth(
   files: Record<OutcomeStream, OpenFile>,
   records: readonly OutcomeRecord[],
 ): Promise<void> {
-  const parts = STREAMS.map((stream) => ({ file: files[stream], lines: toLines(records, stream) }));
+  const parts = OUTCOME_STREAMS.map((stream) => ({ file: files[stream], lines: toLines(records, stream) }));
   const written = await Promise.allSettled(parts.map(({ file, lines }) => append(file, lines)));
   const failure = written.find((result) => result.status === "rejected");
   if (failure === undefined) {

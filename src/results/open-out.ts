@@ -1,10 +1,10 @@
 import { mkdir, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { nameSchema } from "../domain/payload.js";
-import type { OutcomeRecord } from "../domain/record.js";
+import { OUTCOME_STREAMS, type OutcomeRecord } from "../domain/record.js";
 import type { OutcomeLog, SinkPosition } from "../domain/sink.js";
 import { finishCompaction } from "./compact.js";
-import { openNdjsonSink, STREAM_FILES, STREAMS } from "./ndjson-sink.js";
+import { openNdjsonSink, STREAM_FILES } from "./ndjson-sink.js";
 import { readLines, readRecords } from "./read-lines.js";
 import { restoreFromFiles } from "./restore.js";
 
@@ -66,7 +66,7 @@ async function readBack(folder: string, deps: OpenOutDeps): Promise<SinkPosition
 
 /** Whether both files are there, and at least as long as was committed. */
 async function holds(folder: string, position: SinkPosition): Promise<boolean> {
-  for (const stream of STREAMS) {
+  for (const stream of OUTCOME_STREAMS) {
     const length = await stat(join(folder, STREAM_FILES[stream])).then(
       ({ size }) => size,
       () => -1,

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
 import type { BatchCounts, ProviderCounts } from "../domain/batch.js";
 import { BILLING, MICROS } from "../domain/money.js";
-import { STREAM_FILES, STREAMS } from "./ndjson-sink.js";
+import { OUTCOME_STREAMS } from "../domain/record.js";
+import { STREAM_FILES } from "./ndjson-sink.js";
 import { countLines, readRecords } from "./read-lines.js";
 import { writeFileWhole } from "./write-whole.js";
 
@@ -117,7 +118,7 @@ export async function refreshSummary(folder: string, counts: BatchCounts): Promi
 export async function checkAccounts(folder: string, { outcomes }: BatchCounts): Promise<string | null> {
   const { accepted, review, duplicate, rejected, failed } = outcomes;
   const accounted = { results: accepted + review + duplicate, failures: rejected + failed };
-  for (const stream of STREAMS) {
+  for (const stream of OUTCOME_STREAMS) {
     const lines = await countLines(join(folder, STREAM_FILES[stream]));
     if (lines !== accounted[stream]) {
       return `${STREAM_FILES[stream]} has ${lines} lines where ${accounted[stream]} outcomes are accounted for`;

@@ -1,12 +1,11 @@
 import type { Ending } from "../../app/watch-run.js";
 import { ERROR_CATALOGUE, isErrorCode } from "../../domain/errors.js";
-import { amountText, MICROS } from "../../domain/money.js";
 import type { OutcomeRecord } from "../../domain/record.js";
 import { wilson } from "../../evaluate/wilson.js";
 import { escaped, minute, page, percent, table } from "../../pages/html.js";
 import type { Accuracy, Score } from "../../results/accuracy.js";
 import type { Summary } from "../../results/summary.js";
-import { count, duration, plural } from "../format.js";
+import { count, duration, money, plural } from "../format.js";
 import { shareBar, timeChart } from "./charts.js";
 import type { RunStory } from "./run-log.js";
 import { REPORT_STYLE } from "./style.js";
@@ -228,8 +227,4 @@ function examples(records: readonly OutcomeRecord[]): string {
     [...why, ...(code === undefined ? [] : [code])].join(", "),
   ]);
   return `<h2>Examples</h2>\n${table(["outcome", "image", "number", "bank", "why"], rows, 5)}`;
-}
-
-function money(amount: number): string {
-  return amountText(Math.round(amount * MICROS));
 }

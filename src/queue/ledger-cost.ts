@@ -40,8 +40,8 @@ export async function weighAnswers(redis: Redis, keys: Keys): Promise<LedgerCost
 export async function weighMarks(redis: Redis, keys: Keys, batch: string): Promise<number> {
   const all = [...keys.marks(batch)];
   const step = Math.max(Math.floor(all.length / (2 * WEIGHED)), 1);
-  // Requests and images take turns: an odd step meets both.
-  const sample = all.filter((_, i) => i % (step | 1) === 0);
+  // Requests, images and files take turns: a step that three does not divide meets all of them.
+  const sample = all.filter((_, i) => i % (step % 3 === 0 ? step + 1 : step) === 0);
   const sizes = await weigh(redis, sample);
   return Math.round(mean(sizes) * all.length);
 }

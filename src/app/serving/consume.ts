@@ -1,18 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { API_DESTINATION } from "../../domain/received.js";
 import { createOutcomeReader, type OutcomeReader, type ReceivedOutcome } from "../../queue/outcome-reader.js";
 import { createOutcomeStore } from "../../queue/outcome-store.js";
+import { type Going, keepGoing } from "./going.js";
 import type { ServingParts } from "./parts.js";
 
 const DAY_S = 24 * 3600;
 /** How soon another server goes on with what a dead one read, and a new key's destination is read. @unit milliseconds */
 const LOOK_MS = 1000;
-
-/** Something that goes on in the background until it is closed. */
-export interface Going {
-  /** Ends it, with what it has begun. */
-  close(): Promise<void>;
-}
 
 /**
  * Reads the outcomes of requests over HTTP and stores them for those who asked. Of several servers one reads a destination, and
@@ -21,7 +15,6 @@ export interface Going {
 export function consumeOutcomes(parts: ServingParts): Going {
   const { app, apiKeys, staging, waiters } = parts;
   const store = createOutcomeStore(app.redis, app.keys, Math.ceil(app.config.apiRetentionDays * DAY_S));
-  const closing = new AbortController();
   const readers = new Map<string, OutcomeReader>();
 
   const record = async (outcomes: readonly ReceivedOutcome[]) => {
@@ -38,29 +31,11 @@ export function consumeOutcomes(parts: ServingParts): Going {
       readers.set(destination, createOutcomeReader(app.redis, app.keys, destination, record, app.emit));
     }
   };
-  const running = goOn(closing.signal, LOOK_MS, open, (error) => app.emit({ type: "fault", where: "serve", error }));
+  const opening = keepGoing(LOOK_MS, open, (error) => app.emit({ type: "fault", where: "serve", error }));
   return {
     close: async () => {
-      closing.abort();
-      await running;
+      await opening.close();
       await Promise.all([...readers.values()].map((reader) => reader.close()));
     },
   };
-}
-
-/** Does it again and again; what it throws is told, and does not end it. */
-export async function goOn(
-  signal: AbortSignal,
-  everyMs: number,
-  act: () => Promise<void>,
-  onFault: (error: unknown) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await act();
-    } catch (error) {
-      if (!signal.aborted) onFault(error);
-    }
-    await sleep(everyMs, undefined, { signal }).catch(() => {});
-  }
 }

@@ -12,7 +12,7 @@ import { feedBatch } from "../feeding.js";
 import { foldersToKeep } from "../folder-names.js";
 import { namedRoots } from "../readable-roots.js";
 import { thresholdsOf } from "../thresholds.js";
-import { type Going, goOn } from "./consume.js";
+import { type Going, keepGoing } from "./going.js";
 import type { ServingParts } from "./parts.js";
 import { openForWork, sealWebhook } from "./receive.js";
 
@@ -59,27 +59,25 @@ export async function receiveBatch(parts: ServingParts, key: ApiKey, wish: Batch
 /** Puts the images of received batches on the queue, as there is room. Of several servers one does. */
 export function feedBatches(parts: ServingParts): Going {
   const { app, apiBatches } = parts;
-  const closing = new AbortController();
   const underWay = new Map<string, Promise<void>>();
   const onFault = (error: unknown) => app.emit({ type: "fault", where: "batch", error });
 
-  const look = async () => {
+  const look = async (signal: AbortSignal) => {
     if (!(await app.presence.acquire("feeder"))) return;
     for (const name of await apiBatches.feeding()) {
       if (underWay.has(name) || underWay.size >= AT_A_TIME) continue;
-      const feeding = feed(parts, name, closing.signal)
+      const feeding = feed(parts, name, signal)
         .catch((error: unknown) => {
-          if (!closing.signal.aborted) onFault(error);
+          if (!signal.aborted) onFault(error);
         })
         .finally(() => underWay.delete(name));
       underWay.set(name, feeding);
     }
   };
-  const running = goOn(closing.signal, LOOK_MS, look, onFault);
+  const looking = keepGoing(LOOK_MS, look, onFault);
   return {
     close: async () => {
-      closing.abort();
-      await running;
+      await looking.close();
       await Promise.all(underWay.values());
     },
   };

@@ -6,7 +6,7 @@ import type { Delivery } from "../../queue/deliveries.js";
 import { nextTry } from "../../webhooks/next-try.js";
 import { createWebhookClient, type PostResult } from "../../webhooks/post.js";
 import { signWebhook } from "../../webhooks/sign.js";
-import type { Going } from "./consume.js";
+import type { Going } from "./going.js";
 import type { ServingParts } from "./parts.js";
 
 /** Outcomes told at a time. */

@@ -1,4 +1,4 @@
-import { type Going, goOn } from "./consume.js";
+import { type Going, keepGoing } from "./going.js";
 import type { ServingParts } from "./parts.js";
 import { accept } from "./receive.js";
 
@@ -14,7 +14,6 @@ const DAY_MS = 24 * 3_600_000;
 /** Finishes what dead processes have left half done, and takes away what nobody needs: at the start, and again and again. */
 export function keepUp(parts: ServingParts): Going {
   const { app, received } = parts;
-  const closing = new AbortController();
   let sweptAtMs = Number.NEGATIVE_INFINITY;
   const look = async () => {
     await accept(parts, await received.unaccepted(Date.now() - LEFT_MS, AT_A_TIME));
@@ -24,13 +23,7 @@ export function keepUp(parts: ServingParts): Going {
     await app.batches.sweep(app.config.batchRetentionDays * DAY_MS);
   };
   const onFault = (error: unknown) => app.emit({ type: "fault", where: "upkeep", error });
-  const running = goOn(closing.signal, LOOK_MS, look, onFault);
-  return {
-    close: async () => {
-      closing.abort();
-      await running;
-    },
-  };
+  return keepGoing(LOOK_MS, look, onFault);
 }
 
 /** Removes staged files that no request needs. */

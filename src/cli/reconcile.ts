@@ -12,6 +12,7 @@ import type { Config } from "../config/settings.js";
 import type { Batch } from "../domain/batch.js";
 import { UsageError } from "../domain/errors.js";
 import { FIRST_GENERATION } from "../queue/mark.js";
+import { createRecorder } from "../queue/recorder.js";
 import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
@@ -96,8 +97,7 @@ async function compare(reader: Reader, batch: Batch, { sources, out }: Subject, 
 async function folderOf({ redis, keys }: Reader, path: string) {
   if (!existsSync(path)) return null;
   const sink = sinkIdOf(path);
-  const position = await redis.hget(keys.sink(sink), "position");
-  return { path, sink, position: position === null ? null : (JSON.parse(position) as Record<string, number>) };
+  return { path, sink, position: await createRecorder(redis, keys, sink).position() };
 }
 
 /** What stands in for a batch that Redis has lost. */

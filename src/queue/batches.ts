@@ -21,6 +21,7 @@ import {
 } from "./batch-hash.js";
 import { imageField, type Keys } from "./keys.js";
 import { FIRST_GENERATION, imagePart, isDone, NEW_MARK, nextGeneration } from "./mark.js";
+import { createRecorder } from "./recorder.js";
 import { loadScript, type Redis } from "./redis.js";
 
 /**
@@ -193,10 +194,7 @@ export function createBatches(redis: Redis, keys: Keys): Batches {
         const isScheduled = (await redis.sismember(keys.schedules(), name)) === 1;
         if (isLive || isScheduled || nowMs - Number(openedAt ?? nowMs) <= olderThanMs) continue;
         await unlinkMarks(redis, keys, name);
-        if (sink != null) {
-          const its = ["", ":cursors", ":superseded", ":dropped"].map((part) => keys.sink(sink) + part);
-          await redis.del(...its);
-        }
+        if (sink != null) await createRecorder(redis, keys, sink).reset();
         await redis.del(keys.batch(name), keys.failures(name), keys.reviews(name));
         await redis.srem(keys.batches(), name);
         swept.push(name);

@@ -8,6 +8,7 @@ import { UsageError } from "../../domain/errors.js";
 import type { OutcomeRecord } from "../../domain/record.js";
 import { type Review, withoutReview, withReview } from "../../domain/review.js";
 import { areUnread } from "../../queue/read-marks.js";
+import { createRecorder } from "../../queue/recorder.js";
 import { CSV_START, csvRow } from "../../results/csv.js";
 import { STREAM_FILES } from "../../results/ndjson-sink.js";
 import { parseRecord, readLines } from "../../results/read-lines.js";
@@ -203,7 +204,7 @@ async function openBatch(
   if (sink === null || sink !== (await batches.sink(name))) {
     throw new UsageError(`--out ${out}: the outcomes of batch ${name} are not written there`);
   }
-  const position = JSON.parse((await redis.hget(keys.sink(sink), "position")) ?? "{}") as Record<string, number>;
+  const position = (await createRecorder(redis, keys, sink).position()) ?? {};
   const files: Files = Object.entries(STREAM_FILES).map(([stream, file]) => ({
     path: join(folder, file),
     length: position[stream] ?? 0,

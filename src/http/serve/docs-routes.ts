@@ -7,13 +7,13 @@ import { OPERATIONS, type Operation } from "./operations.js";
 /** `/openapi.json` for programs and `/docs` for people: one page, with nothing loaded from anywhere. */
 export function addDocsRoutes(server: FastifyInstance, version: string): void {
   const document = JSON.stringify(openApiDocument(version));
-  const page = docsPage(version);
+  const docs = docsPage(version);
   server.get("/openapi.json", async (_request, reply) => reply.type("application/json; charset=utf-8").send(document));
   server.get("/docs", async (_request, reply) =>
     reply
       .type("text/html; charset=utf-8")
       .header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-      .send(page),
+      .send(docs),
   );
 }
 

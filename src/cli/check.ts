@@ -57,7 +57,10 @@ async function check(image: string | undefined, options: CheckOptions, context: 
     await http.close();
     await engine.close();
   }
-  if (image === undefined && allOk) terminal.message("name an image to send one for real: cardbatch check <image>");
+  if (image === undefined && allOk) {
+    const names = namedProviders(options.provider, config).join(",");
+    terminal.message(`name an image to send one for real: cardbatch check card.jpg --provider ${names}`);
+  }
   return allOk ? EXIT.ok : EXIT.providerUnavailable;
 }
 

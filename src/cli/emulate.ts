@@ -69,6 +69,7 @@ async function emulate(options: EmulateOptions, { terminal, config, stop }: Cont
     { clock: { now: () => Date.now() }, read, inspect: inspectPicture },
   );
   terminal.data(JSON.stringify({ listening: emulator.url }));
+  terminal.message(`CARDBATCH_HUAWEI_ENDPOINT=${emulator.url} CARDBATCH_SHILIUAI_ENDPOINT=${emulator.url} come here`);
   await aborted(stop.soft);
   await emulator.close();
   await (engine as CardEngine | null)?.close();

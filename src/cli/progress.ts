@@ -71,7 +71,8 @@ function describe(progress: RunProgress, meter: Meter, waitingFor: string | null
     ...outcomes,
     allowedRate === null ? `${speed} calls/s` : `${speed} of ${Math.round(allowedRate * 10) / 10} calls/s`,
   ];
-  const remainingMs = counts.fed ? estimate(left(progress), meter.pagesPerSecond() ?? allowedRate) : null;
+  const remainingMs =
+    counts.fed && counts.halt === null ? estimate(left(progress), meter.pagesPerSecond() ?? allowedRate) : null;
   if (remainingMs !== null) parts.push(`about ${duration(remainingMs)} left`);
   parts.push(...describeMoney(counts));
   if (!counts.fed && !feed.waiting) parts.push("listing");

@@ -2,6 +2,15 @@ import { ConfigError } from "../domain/errors.js";
 import type { HuaweiAuth, ShiliuaiAuth } from "../domain/vendor-auth.js";
 import type { Config } from "./settings.js";
 
+/** By which setting a way is recognised. */
+const SETTINGS_OF = {
+  token: "CARDBATCH_HUAWEI_TOKEN",
+  aksk: "CARDBATCH_HUAWEI_ACCESS_KEY",
+  iam: "CARDBATCH_HUAWEI_IAM_USER",
+  appcode: "CARDBATCH_SHILIUAI_APP_CODE",
+  signature: "CARDBATCH_SHILIUAI_APP_KEY",
+} as const;
+
 /** One way to authenticate: the settings it takes, all of them or none. */
 interface Way<T> {
   readonly settings: Readonly<Record<string, string | undefined>>;
@@ -56,12 +65,16 @@ export function shiliuaiWays({ shiliuai }: Config): ShiliuaiAuth[] {
 }
 
 /** @throws ConfigError unless exactly one way is configured */
-export function onlyWay<T extends { kind: string }>(vendor: string, ways: readonly T[], choices: string): T {
+export function onlyWay<T extends { kind: keyof typeof SETTINGS_OF }>(
+  vendor: string,
+  ways: readonly T[],
+  choices: string,
+): T {
   const [way, ...others] = ways;
   if (way === undefined) throw new ConfigError(`${vendor}: no credentials; set ${choices}`);
   if (others.length === 0) return way;
-  const kinds = ways.map(({ kind }) => kind).join(" and ");
-  throw new ConfigError(`${vendor}: ${kinds} are configured; keep one way to authenticate`);
+  const named = ways.map(({ kind }) => SETTINGS_OF[kind]).join(" and ");
+  throw new ConfigError(`${named} are set, each enough to authenticate to ${vendor}; keep one of them`);
 }
 
 function completeWays<T>(ways: readonly Way<T>[]): T[] {

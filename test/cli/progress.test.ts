@@ -126,9 +126,13 @@ describe("the progress line", () => {
     expect(run(60, { calls: 1, pages: 1 }, 10_050, 9050)).toContain("about 15 min 40 s left");
   });
 
-  test("nothing is estimated before all is listed, nor when all is done", () => {
+  test("nothing is estimated before all is listed, while it is paused, nor when all is done", () => {
     const { show, pass, screen } = setUp();
-    for (const progress of [progressOf(100, 50, { fed: false }), progressOf(100, 100)]) {
+    for (const progress of [
+      progressOf(100, 50, { fed: false }),
+      progressOf(100, 50, { halt: "paused" }),
+      progressOf(100, 100),
+    ]) {
       show(progress);
       pass(5000);
       show(progress);

@@ -1,11 +1,10 @@
-import { Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { PROVIDER_NAMES } from "../domain/answer.js";
 import { ERROR_CATALOGUE, ERROR_CODES } from "../domain/errors.js";
 import { GOLDEN_MATCHES } from "../domain/golden.js";
 import { OUTCOMES } from "../domain/reading.js";
 import { RUN_RESULTS } from "../domain/schedule.js";
 import { SINK_NAMES } from "../domain/sink.js";
-import { type Counter, createCounter, createHistogram, type Histogram, type LabelValues } from "./tallies.js";
 
 /** From an engine's 15 ms to the longest timeout that people set; fine around what vendors take, 0.1 to 1 s. */
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30, 60];
@@ -174,15 +173,26 @@ function fleetFamilies(registry: Registry) {
 
 /** @param labels each with all the values that it can have; none: they are not known beforehand */
 function counter(registry: Registry, name: string, help: string, labels: Labels = {}): Counter {
-  return createCounter(registry, tally(name, help, labels));
+  const made = new Counter({
+    name: `cardbatch_${name}`,
+    help,
+    labelNames: Object.keys(labels),
+    registers: [registry],
+  });
+  if (Object.keys(labels).length > 0) for (const set of labelSets(labels)) made.inc(set, 0);
+  return made;
 }
 
 function histogram(registry: Registry, name: string, help: string, buckets: number[], labels: Labels = {}): Histogram {
-  return createHistogram(registry, tally(name, help, labels), buckets);
-}
-
-function tally(name: string, help: string, labels: Labels) {
-  return { name: `cardbatch_${name}`, help, labels: Object.keys(labels), known: labelSets(labels) };
+  const made = new Histogram({
+    name: `cardbatch_${name}`,
+    help,
+    buckets,
+    labelNames: Object.keys(labels),
+    registers: [registry],
+  });
+  if (Object.keys(labels).length > 0) for (const set of labelSets(labels)) made.zero(set);
+  return made;
 }
 
 /** Without labels, too, a gauge says nothing until it is set. */
@@ -195,8 +205,8 @@ function gauge(registry: Registry, name: string, help: string, labelNames: reado
 type Labels = Readonly<Record<string, readonly string[]>>;
 
 /** Every combination of the labels' values. */
-function labelSets(labels: Labels): LabelValues[] {
-  return Object.entries(labels).reduce<LabelValues[]>(
+function labelSets(labels: Labels): Record<string, string>[] {
+  return Object.entries(labels).reduce<Record<string, string>[]>(
     (sets, [name, values]) => sets.flatMap((set) => values.map((value) => ({ ...set, [name]: value }))),
     [{}],
   );

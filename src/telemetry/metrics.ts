@@ -23,7 +23,7 @@ export function createMetrics(version: string, prices: Prices = {}): Metrics {
   return {
     observe: (event) => observe(families, prices, event),
     setFleet: (state) => setFleet(families, state),
-    countScrubbed: (hits) => families.scrubbed.inc({}, hits),
+    countScrubbed: (hits) => families.scrubbed.inc(hits),
     text: () => families.registry.metrics(),
   };
 }
@@ -31,10 +31,10 @@ export function createMetrics(version: string, prices: Prices = {}): Metrics {
 function observe(families: Families, prices: Prices, event: CardbatchEvent): void {
   switch (event.type) {
     case "enqueued":
-      families.enqueued.inc({}, event.count);
+      families.enqueued.inc(event.count);
       break;
     case "job-started":
-      families.queueWait.observe({}, event.waitedMs / 1000);
+      families.queueWait.observe(event.waitedMs / 1000);
       break;
     case "turn-taken":
       families.paceWait.observe({ provider: event.provider }, event.waitedMs / 1000);
@@ -47,7 +47,7 @@ function observe(families: Families, prices: Prices, event: CardbatchEvent): voi
       if (event.isAccepted && event.match !== "exact") families.goldenWrongAccepts.inc({ provider: event.provider });
       break;
     case "finished":
-      families.jobDuration.observe({}, event.durationMs / 1000);
+      families.jobDuration.observe(event.durationMs / 1000);
       observeRecord(families, event.record);
       break;
     case "recorded":
@@ -71,7 +71,7 @@ function observe(families: Families, prices: Prices, event: CardbatchEvent): voi
       break;
     case "webhook-sent":
       families.webhooks.inc({ result: event.result });
-      families.webhookDuration.observe({}, event.durationMs / 1000);
+      families.webhookDuration.observe(event.durationMs / 1000);
       break;
   }
 }

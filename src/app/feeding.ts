@@ -21,8 +21,8 @@ import { rememberRoots } from "./folder-names.js";
 import { namedRoots } from "./readable-roots.js";
 
 const DAY_MS = 24 * 3600_000;
-/** Files that wait to be read or are read at a time: so many that no thread is ever without one. */
-export const FILES_AT_A_TIME = 16;
+/** Files that wait to be read or are read at a time: so many that the threads have some while a chunk is enqueued. */
+export const FILES_AT_A_TIME = 32;
 
 export interface FeedingOptions {
   readonly backlog: number;
@@ -137,8 +137,7 @@ export async function feedBatch(
  * itself counts them, so that its own sleepers never become more than may wait.
  */
 async function backlogFor({ images, batches }: App, { name, window }: Batch): Promise<number> {
-  const waiting = await images.backlog();
-  const asleep = await images.asleep();
+  const [waiting, asleep] = await Promise.all([images.backlog(), images.asleep()]);
   if (asleep === 0) return waiting;
   const { money, halt } = await batches.counts(name);
   const mayGoOn = isOpen(window, Date.now()) && !money.spent && halt === null;

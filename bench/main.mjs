@@ -125,6 +125,8 @@ async function measureRow(measure, place, scale, signal) {
     return await measure(place, scale);
   } catch (error) {
     signal.throwIfAborted();
+    // Whatever it left running would work in the next row.
+    await place.killAll();
     const why = error instanceof Error ? error.message.trim().split("\n").at(-1) : String(error);
     return { value: null, measured: `not measured: ${why}`, beside: "", goal: "", met: null, rounds: null };
   }

@@ -69,6 +69,11 @@ export async function openPlace(world) {
     return finished;
   };
 
+  const killAll = async () => {
+    for (const { kill } of running) kill("SIGKILL");
+    await Promise.allSettled([...running].map(({ done }) => done));
+  };
+
   await finish(start(["keys", "init"]));
   return {
     folder: world.folder,
@@ -87,6 +92,7 @@ export async function openPlace(world) {
     load: (name) => import(pathToFileURL(join(dirname(world.entry), "..", name)).href),
     /** An empty Redis, as it was. */
     forget: async () => void (await redis.flushall()),
+    jobsInWork: () => redis.llen("{cardbatch}:card-images:active"),
     redisCpuMs: async () => {
       const info = await redis.info("cpu");
       const seconds = [...info.matchAll(/^used_cpu_(?:sys|user)(?:_children)?:([\d.]+)/gm)].map((found) =>
@@ -94,9 +100,9 @@ export async function openPlace(world) {
       );
       return 1000 * seconds.reduce((sum, value) => sum + value, 0);
     },
+    killAll,
     close: async () => {
-      for (const { kill } of running) kill("SIGKILL");
-      await Promise.allSettled([...running].map(({ done }) => done));
+      await killAll();
       redis.disconnect();
     },
   };

@@ -36,7 +36,7 @@ async function killOne(place) {
   const args = ["worker", "--provider", "huawei", "--rate", "1000", "--concurrency", String(IN_FLIGHT)];
   await place.run(["enqueue", folder, "--provider", "huawei"]);
   const victim = place.start(args, emulator.env);
-  await until(async () => (await emulator.totals()).answered === IN_FLIGHT + 1);
+  await until(async () => (await emulator.totals()).answered === IN_FLIGHT + 1 && (await place.jobsInWork()) === 0);
   // Its first call has gone through; from here on answers take their time; those to its heir do not, whose first call goes alone.
   await emulator.reset();
   await place.forget();

@@ -10,7 +10,7 @@ import { createHttpClient } from "../providers/http-client.js";
 import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
-import { namedProviders } from "./run-options.js";
+import { namedProviders } from "./run-terms.js";
 import { createPaint } from "./terminal.js";
 
 interface CheckOptions {

@@ -19,14 +19,8 @@ import { describeWindow } from "./progress.js";
 import { createRunLog, type RunLog } from "./report/run-log.js";
 import { writeReport } from "./report/write-report.js";
 import { tellBehind } from "./run.js";
-import {
-  addRunOptions,
-  applyRunOptions,
-  defaultBatchName,
-  namedProviders,
-  narrowRunOptions,
-  type RunOptions,
-} from "./run-options.js";
+import { addSomeRunOptions, type RunOptions } from "./run-options.js";
+import { applyRunOptions, defaultBatchName, namedProviders } from "./run-terms.js";
 import { summaryText } from "./summary-text.js";
 import { createPaint } from "./terminal.js";
 
@@ -38,12 +32,10 @@ const LOOK_MS = 200;
 const TELL_EVERY_MS = 5000;
 
 export function addDrain(program: Command, context: Context, exit: (code: number) => void): void {
-  const command = addRunOptions(
-    program
-      .command("drain")
-      .argument("[source...]", "the sources that the batch was enqueued from, instead of --batch"),
-  );
-  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
+  const command = program
+    .command("drain")
+    .argument("[source...]", "the sources that the batch was enqueued from, instead of --batch");
+  addSomeRunOptions(command, MEANINGFUL, context.terminal.message)
     .description("write outcomes down, until SIGTERM; with --batch until the batch is complete")
     .addHelpText("after", examples("drain --batch y2019 --out out", "drain --destination crm --out out/crm"))
     .action(async (sources: string[], options: RunOptions) => exit(await drain(sources, options, context)));

@@ -4,7 +4,8 @@ import { openReader } from "../app/reading.js";
 import type { Context } from "./context.js";
 import { dryRunText } from "./dry-run-text.js";
 import { EXIT } from "./exit-codes.js";
-import { applyRunOptions, batchTerms, defaultBatchName, namedProviders, type RunOptions } from "./run-options.js";
+import type { RunOptions } from "./run-options.js";
+import { applyRunOptions, batchTerms, defaultBatchName, namedProviders } from "./run-terms.js";
 
 /** `--dry-run` of `run` and `enqueue`. @returns the exit code */
 export async function tellDryRun(names: readonly string[], options: RunOptions, context: Context): Promise<number> {

@@ -11,7 +11,7 @@ import type { EmulatorOptions } from "../http/emulate/options.js";
 import { inspectPicture, readByEngine } from "../http/vendor/read-by-engine.js";
 import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
-import { parsePort, parseWhole, timeOption } from "./run-options.js";
+import { parsePort, parseWhole, timeOption } from "./option-values.js";
 
 interface EmulateOptions {
   readonly host: string;

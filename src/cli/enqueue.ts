@@ -12,14 +12,8 @@ import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
-import {
-  addRunOptions,
-  batchTerms,
-  defaultBatchName,
-  namedProviders,
-  narrowRunOptions,
-  type RunOptions,
-} from "./run-options.js";
+import { addSomeRunOptions, type RunOptions } from "./run-options.js";
+import { batchTerms, defaultBatchName, namedProviders } from "./run-terms.js";
 
 /** Rates and the like are the workers', files the drain's. */
 const MEANINGFUL = [
@@ -30,8 +24,8 @@ const MEANINGFUL = [
 const TELL_EVERY_MS = 5000;
 
 export function addEnqueue(program: Command, context: Context, exit: (code: number) => void): void {
-  const command = addRunOptions(program.command("enqueue").argument("<source...>", "as of run"));
-  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
+  const command = program.command("enqueue").argument("<source...>", "as of run");
+  addSomeRunOptions(command, MEANINGFUL, context.terminal.message)
     .description("put the images of the sources on the queue; workers and a drain elsewhere do the rest")
     .addHelpText("after", examples("enqueue /mnt/scans/2019 --provider huawei --batch y2019"))
     .action(async (sources: string[], options: RunOptions) => {

@@ -17,15 +17,8 @@ import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { createProgress } from "./progress.js";
-import {
-  addRunOptions,
-  applyRunOptions,
-  batchTerms,
-  defaultBatchName,
-  namedProviders,
-  narrowRunOptions,
-  type RunOptions,
-} from "./run-options.js";
+import { addSomeRunOptions, type RunOptions } from "./run-options.js";
+import { applyRunOptions, batchTerms, defaultBatchName, namedProviders } from "./run-terms.js";
 import { createPaint } from "./terminal.js";
 
 const MEANINGFUL = [
@@ -38,8 +31,8 @@ interface EvaluateOptions extends RunOptions {
 }
 
 export function addEvaluate(program: Command, context: Context, exit: (code: number) => void): void {
-  const command = addRunOptions(program.command("evaluate").argument("<source>", "a folder, file, glob or manifest"));
-  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
+  const command = program.command("evaluate").argument("<source>", "a folder, file, glob or manifest");
+  addSomeRunOptions(command, MEANINGFUL, context.terminal.message)
     .description("accuracy against labels; the embedded engine's unless --provider names another")
     .addHelpText("after", examples("evaluate labelled/ --truth labelled/truth.csv --report accuracy.html"))
     .option("--report <html>", "also write the figures, with plots and the worst pages, as an HTML page")

@@ -17,7 +17,8 @@ import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count } from "./format.js";
-import { addRunOptions, defaultBatchName, namedProviders, narrowRunOptions, type RunOptions } from "./run-options.js";
+import { addSomeRunOptions, type RunOptions } from "./run-options.js";
+import { defaultBatchName, namedProviders } from "./run-terms.js";
 
 const MEANINGFUL = ["provider", "out", "batch", "backlog", "destination", "encoding", "config", "json"] as const;
 
@@ -26,8 +27,8 @@ interface ReconcileOptions extends RunOptions {
 }
 
 export function addReconcile(program: Command, context: Context, exit: (code: number) => void): void {
-  const command = addRunOptions(program.command("reconcile").argument("[source...]", "the sources of the batch"));
-  narrowRunOptions(command, MEANINGFUL, context.terminal.message)
+  const command = program.command("reconcile").argument("[source...]", "the sources of the batch");
+  addSomeRunOptions(command, MEANINGFUL, context.terminal.message)
     .option("--repair", "also put right what does not fit; what has no outcome is enqueued again")
     .description("hold a batch's sources, ledger and --out against each other; exit code 1 when they differ")
     .addHelpText("after", examples("reconcile /mnt/scans --provider huawei --out out --repair"))

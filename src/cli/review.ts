@@ -11,8 +11,8 @@ import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
+import { collect } from "./option-values.js";
 import { tellBehind } from "./run.js";
-import { collect } from "./run-options.js";
 
 const MOST_BY = 128;
 

@@ -1,16 +1,8 @@
-import { createHash } from "node:crypto";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import type { CallRates, Config } from "../config/settings.js";
-import { rateSchema } from "../config/settings.js";
-import { PROVIDER_NAMES, type ProviderName } from "../domain/answer.js";
-import type { BatchTerms } from "../domain/batch.js";
-import { ConfigError, UsageError } from "../domain/errors.js";
-import { maskReference } from "../domain/find-pans.js";
-import { budgetInMicros, priceInMicros } from "../domain/money.js";
+import { type Command, InvalidArgumentError } from "commander";
+import { type CallRates, rateSchema } from "../config/settings.js";
+import { budgetInMicros } from "../domain/money.js";
 import { nameSchema } from "../domain/payload.js";
-import { isTimeZone, localTimeZone, parseWindow } from "../domain/window.js";
-import type { ImageSource } from "../intake/source.js";
-import { parseDuration } from "./format.js";
+import { collect, parseWhole, timeOption } from "./option-values.js";
 
 /** The options that run, enqueue and drain share, as they come from the command line. */
 export interface RunOptions {
@@ -78,16 +70,17 @@ export function addRunOptions(command: Command): Command {
 }
 
 /**
- * Leaves in a command's help those of run's options that mean something to it, and says so when another is given: one line
- * of options may go to every command, but nobody shall rely on a limit that nobody looks at.
+ * As `addRunOptions`, but only those that mean something to the command are in its help, and it says so when another is
+ * given: one line of options may go to every command, but nobody shall rely on a limit that nobody looks at.
  * @param names as in `RunOptions`
  */
-export function narrowRunOptions(
+export function addSomeRunOptions(
   command: Command,
   names: readonly (keyof RunOptions)[],
   tell: (text: string) => void,
 ): Command {
-  const others = command.options.filter((option) => !names.some((name) => name === option.attributeName()));
+  const options = addRunOptions(command).options;
+  const others = options.filter((option) => !names.some((name) => name === option.attributeName()));
   for (const option of others) option.hideHelp();
   return command
     .addHelpText("after", "\nTakes run's other options, too, and leaves them alone.")
@@ -95,22 +88,6 @@ export function narrowRunOptions(
       const given = others.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
       if (given.length > 0) tell(`${command.name()} leaves ${given.map(({ long }) => long).join(", ")} alone`);
     });
-}
-
-/** An option that takes a time, with a default as one writes it. */
-export function timeOption(flags: string, description: string, preset: string): Option {
-  return new Option(flags, description).argParser(parseTime).default(parseTime(preset), preset);
-}
-
-/** An option that may be given several times. */
-export function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
-}
-
-export function parseWhole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("takes a whole number from 1.");
-  return value;
 }
 
 function parseMaxCalls(text: string): number | "none" {
@@ -131,13 +108,6 @@ function parseBudget(text: string): number | "none" {
   return budgetInMicros(value);
 }
 
-export function parsePort(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new InvalidArgumentError("takes a port, 0 to 65535.");
-  return value;
-}
-
 function parseRate(text: string): CallRates {
   const parsed = rateSchema.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError(`${parsed.error.issues[0]?.message}.`);
@@ -148,89 +118,4 @@ function parseName(text: string): string {
   const parsed = nameSchema.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError(`${parsed.error.issues[0]?.message ?? "not a name"}.`);
   return parsed.data;
-}
-
-export function parseTime(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null) throw new InvalidArgumentError("takes a time such as 90s, 30m or 2h.");
-  return ms;
-}
-
-/**
- * The providers that were named, by option or setting, in the order they are asked.
- * @throws ConfigError when none is named: images and money go nowhere by default; or when a setting names one that is none
- * @throws UsageError when the option does
- */
-export function namedProviders(option: string | undefined, config: Config): readonly ProviderName[] {
-  const named = option?.split(",") ?? config.provider ?? [];
-  const names = new Set(named.map((name) => name.trim()).filter((name) => name !== ""));
-  if (names.size === 0) {
-    throw new ConfigError(
-      "no provider is named: use --provider local for the embedded engine, which needs no account, " +
-        "or --provider huawei or shiliuai; CARDBATCH_PROVIDER does the same",
-    );
-  }
-  return [...names].map((name) => {
-    const known = PROVIDER_NAMES.find((candidate) => candidate === name);
-    if (known !== undefined) return known;
-    const choices = `${name}: there are ${PROVIDER_NAMES.join(", ")}`;
-    throw option === undefined
-      ? new ConfigError(`CARDBATCH_PROVIDER=${choices}`)
-      : new UsageError(`--provider ${choices}`);
-  });
-}
-
-/**
- * The name of a batch that was given none: the same sources and providers are the same batch. A card number in a path counts
- * as it is masked: the name is a hash without a key, and is shown.
- */
-export function defaultBatchName(sources: readonly ImageSource[], providers: readonly ProviderName[]): string {
-  const places = [...new Set(sources.map(({ identity }) => maskReference(identity)))].sort();
-  const identity = JSON.stringify([places, providers]);
-  return `b-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
-}
-
-/** The settings with what the options say over them. */
-export function applyRunOptions(config: Config, options: RunOptions, providers: readonly ProviderName[]): Config {
-  const { rate, sink } = options;
-  const rated =
-    rate === undefined ? {} : Object.fromEntries(providers.map((name) => [name, { ...config[name], rate }]));
-  return { ...config, ...rated, ...(sink === undefined ? {} : { sinks: [...sink] }) };
-}
-
-/**
- * What the options say the batch may do. Prices come from the settings, and only where they are set: a run without them
- * leaves the batch those that it has.
- * @throws UsageError for a window or time zone that there is not
- * @throws ConfigError when there is a budget, and a provider that costs something has no price
- */
-export function batchTerms(options: RunOptions, config: Config, providers: readonly ProviderName[]): BatchTerms {
-  const vendors = providers.filter((name) => name !== "local");
-  const unpriced = vendors.find((name) => config[name].price === 0);
-  if (typeof options.budget === "number" && unpriced !== undefined) {
-    const setting = `CARDBATCH_${unpriced.toUpperCase()}_PRICE`;
-    throw new ConfigError(`--budget: ${unpriced} has no price; set ${setting} to what one billable call costs`);
-  }
-  const priced = vendors.filter((name) => config[name].price > 0);
-  return {
-    prices: Object.fromEntries(priced.map((name) => [name, priceInMicros(config[name].price)])),
-    ...(options.maxCalls === undefined ? {} : { maxCalls: limitOf(options.maxCalls) }),
-    ...(options.budget === undefined ? {} : { budget: limitOf(options.budget) }),
-    ...windowTerm(options),
-  };
-}
-
-function limitOf(given: number | "none"): number | null {
-  return given === "none" ? null : given;
-}
-
-function windowTerm({ window: text, tz }: RunOptions): Pick<BatchTerms, "window"> {
-  if (tz !== undefined && !isTimeZone(tz)) {
-    throw new UsageError(`--tz ${tz}: there is no such time zone; name one such as Asia/Shanghai`);
-  }
-  if (text === undefined) return {};
-  if (text === "none") return { window: null };
-  const window = parseWindow(text, tz ?? localTimeZone());
-  if (window === null) throw new UsageError(`--window ${text}: takes hours such as 22:00-06:00`);
-  return { window };
 }

@@ -18,14 +18,8 @@ import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { createProgress } from "./progress.js";
 import { createRunLog } from "./report/run-log.js";
 import { writeReport } from "./report/write-report.js";
-import {
-  addRunOptions,
-  applyRunOptions,
-  batchTerms,
-  defaultBatchName,
-  namedProviders,
-  type RunOptions,
-} from "./run-options.js";
+import { addRunOptions, type RunOptions } from "./run-options.js";
+import { applyRunOptions, batchTerms, defaultBatchName, namedProviders } from "./run-terms.js";
 import { summaryText } from "./summary-text.js";
 import { createPaint } from "./terminal.js";
 

@@ -19,18 +19,11 @@ import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
+import { collect, parseTime } from "./option-values.js";
 import { createProgress } from "./progress.js";
 import { createNightPage } from "./report/night-page.js";
-import {
-  addRunOptions,
-  applyRunOptions,
-  batchTerms,
-  collect,
-  defaultBatchName,
-  namedProviders,
-  parseTime,
-  type RunOptions,
-} from "./run-options.js";
+import { addRunOptions, type RunOptions } from "./run-options.js";
+import { applyRunOptions, batchTerms, defaultBatchName, namedProviders } from "./run-terms.js";
 import { addedText, endedText, scheduleText } from "./schedule-text.js";
 
 const LATE_AFTER_MS = 6 * 3600_000;

@@ -9,8 +9,9 @@ import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
+import { parsePort, parseWhole } from "./option-values.js";
 import { createNightPage } from "./report/night-page.js";
-import { namedProviders, parsePort, parseWhole } from "./run-options.js";
+import { namedProviders } from "./run-terms.js";
 
 const MEBIBYTE = 1024 * 1024;
 

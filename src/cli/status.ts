@@ -8,7 +8,7 @@ import { windowText } from "../domain/window.js";
 import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
-import { parseWhole } from "./run-options.js";
+import { parseWhole } from "./option-values.js";
 import { statusText } from "./status-text.js";
 import { createPaint } from "./terminal.js";
 

@@ -11,11 +11,12 @@ import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { leaveWithoutRedis } from "./leave-without-redis.js";
 import { createNightPage } from "./report/night-page.js";
-import { addRunOptions, applyRunOptions, namedProviders, narrowRunOptions, type RunOptions } from "./run-options.js";
+import { addSomeRunOptions, type RunOptions } from "./run-options.js";
+import { applyRunOptions, namedProviders } from "./run-terms.js";
 
 export function addWorker(program: Command, context: Context, exit: (code: number) => void): void {
-  const command = addRunOptions(program.command("worker"));
-  narrowRunOptions(command, ["provider", "rate", "concurrency", "config"], context.terminal.message)
+  const command = program.command("worker");
+  addSomeRunOptions(command, ["provider", "rate", "concurrency", "config"], context.terminal.message)
     .description("work on what is enqueued, until SIGTERM; calls under way are finished then")
     .addHelpText("after", examples("worker --provider huawei --rate 20"))
     .action(async (options: RunOptions) => exit(await work(options, context)));

@@ -2,6 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import { expect, it } from "vitest";
 import { createFailpoint, FAILPOINTS, type Failpoint } from "../../src/app/failpoint.js";
 import type { CardbatchEvent, Step } from "../../src/domain/events.js";
+import { called } from "../helpers/called.js";
 import { recordOf } from "../helpers/records.js";
 
 const record = recordOf("b", 1);
@@ -11,17 +12,7 @@ const EVENTS: Readonly<Record<Exclude<Failpoint, "call-sent">, CardbatchEvent>> 
   decoding: step("decoding"),
   prepared: step("prepared"),
   "before-call": { type: "turn-taken", provider: "huawei", waitedMs: 0 },
-  answered: {
-    type: "called",
-    provider: "huawei",
-    result: "ok",
-    durationMs: 1,
-    billable: true,
-    uncertain: false,
-    httpStatus: 200,
-    vendorCode: null,
-    requestId: null,
-  },
+  answered: called(),
   stored: step("stored"),
   published: { type: "finished", record, durationMs: 1 },
   recorded: { type: "recorded", sink: "ndjson", count: 1 },

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { RunProgress } from "../../src/app/watch-run.js";
 import { createProgress } from "../../src/cli/progress.js";
 import type { BatchCounts } from "../../src/domain/batch.js";
-import type { CallResult, CardbatchEvent } from "../../src/domain/events.js";
+import type { CardbatchEvent } from "../../src/domain/events.js";
+import { called } from "../helpers/called.js";
 import { NO_MONEY } from "../helpers/money.js";
 import { fakeTerminal } from "./fake-terminal.js";
 
@@ -31,17 +32,6 @@ function progressOf(
   };
 }
 
-const called = (result: CallResult = "ok"): CardbatchEvent => ({
-  type: "called",
-  provider: "huawei",
-  result,
-  durationMs: 100,
-  billable: true,
-  uncertain: false,
-  httpStatus: 200,
-  vendorCode: null,
-  requestId: null,
-});
 const putBack = (code: "provider-connection" | "image-in-work"): CardbatchEvent => ({
   type: "put-back",
   request: "r_1",
@@ -162,10 +152,10 @@ describe("the progress line", () => {
     show(progressOf(10, 5));
     expect(screen()[0]).not.toContain("trying again");
     pass(12_000);
-    observe(called("provider-connection"));
+    observe(called({ result: "provider-connection" }));
     show(progressOf(10, 5));
     expect(screen()[0]).toContain("provider-connection for 12 s, trying again");
-    observe(called("no-card"));
+    observe(called({ result: "no-card" }));
     show(progressOf(10, 5));
     expect(screen()[0]).not.toContain("trying again");
     pass(12_000);

@@ -3,6 +3,7 @@ import { ProviderError } from "../../src/domain/errors.js";
 import type { CardbatchEvent } from "../../src/domain/events.js";
 import type { OutcomeRecord, RecordCard } from "../../src/domain/record.js";
 import { createMetrics } from "../../src/telemetry/metrics.js";
+import { called } from "../helpers/called.js";
 import { recordOf } from "../helpers/records.js";
 import { parseSamples } from "../helpers/samples.js";
 
@@ -15,18 +16,6 @@ async function observed(...events: CardbatchEvent[]): Promise<ReadonlyMap<string
   for (const event of events) metrics.observe(event);
   return samplesOf(metrics);
 }
-
-const CALLED = {
-  type: "called",
-  provider: "huawei",
-  result: "ok",
-  durationMs: 250,
-  billable: true,
-  uncertain: false,
-  httpStatus: null,
-  vendorCode: null,
-  requestId: null,
-} as const;
 
 test("everything that can be counted is there from the start, at zero", async () => {
   const samples = await samplesOf(createMetrics("1.2.3"));
@@ -54,12 +43,10 @@ test("everything that can be counted is there from the start, at zero", async ()
 });
 
 test("calls, by provider and result, in seconds", async () => {
-  const samples = await observed(CALLED, {
-    ...CALLED,
-    result: "provider-unavailable",
-    billable: false,
-    durationMs: 4000,
-  });
+  const samples = await observed(
+    called({ durationMs: 250 }),
+    called({ result: "provider-unavailable", billable: false, durationMs: 4000 }),
+  );
   expect(samples.get('provider_calls_total{provider="huawei",result="ok"}')).toBe(1);
   expect(samples.get('provider_calls_total{provider="huawei",result="provider-unavailable"}')).toBe(1);
   expect(samples.get('provider_billable_calls_total{provider="huawei"}')).toBe(1);
@@ -114,7 +101,7 @@ test("waits, writes and the rest", async () => {
 test("golden calls are calls, and shown apart; prices make a cost", async () => {
   const metrics = createMetrics("1.2.3", { huawei: 0.5 });
   for (const more of [{}, { isGolden: true }, { uncertain: true, billable: false }] as const) {
-    metrics.observe({ ...CALLED, ...more });
+    metrics.observe(called(more));
   }
   metrics.observe({ type: "golden", provider: "huawei", match: "wrong", isAccepted: true });
   metrics.observe({ type: "golden", provider: "huawei", match: "exact", isAccepted: true });

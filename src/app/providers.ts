@@ -1,8 +1,7 @@
 import type { Config, ProviderConfig } from "../config/settings.js";
-import { huaweiWays, onlyWay, shiliuaiWays } from "../config/vendor-auth.js";
+import { huaweiAccount, shiliuaiAccount } from "../config/vendor-auth.js";
 import type { ProviderName } from "../domain/answer.js";
 import type { CardEngine } from "../domain/card-engine.js";
-import { ConfigError } from "../domain/errors.js";
 import type { CallLimits } from "../domain/pace.js";
 import type { OcrProvider } from "../domain/provider.js";
 import type { HttpClient } from "../providers/http-client.js";
@@ -32,22 +31,14 @@ export function buildProvider(name: ProviderName, config: Config, parts: Provide
   const allowHttpHosts = config.allowHttp;
   switch (name) {
     case "huawei": {
-      const { endpoint, projectId, enterpriseProjectId, timeoutMs } = config.huawei;
-      if (endpoint === undefined)
-        throw missing("CARDBATCH_HUAWEI_ENDPOINT", "such as ocr.cn-north-4.myhuaweicloud.com");
-      if (projectId === undefined)
-        throw missing("CARDBATCH_HUAWEI_PROJECT_ID", "the project id in the endpoint's region");
-      const choices =
-        "CARDBATCH_HUAWEI_TOKEN, or _ACCESS_KEY and _SECRET_KEY, or _IAM_ENDPOINT, _IAM_DOMAIN, _IAM_USER and _IAM_PASSWORD";
-      const auth = onlyWay("huawei", huaweiWays(config), choices);
-      return createHuaweiProvider({ endpoint, projectId, enterpriseProjectId, auth, timeoutMs, allowHttpHosts }, deps);
+      const { enterpriseProjectId, timeoutMs } = config.huawei;
+      return createHuaweiProvider({ ...huaweiAccount(config), enterpriseProjectId, timeoutMs, allowHttpHosts }, deps);
     }
-    case "shiliuai": {
-      const { endpoint, timeoutMs } = config.shiliuai;
-      const choices = "CARDBATCH_SHILIUAI_APP_CODE, or _APP_KEY and _APP_SECRET";
-      const auth = onlyWay("shiliuai", shiliuaiWays(config), choices);
-      return createShiliuaiProvider({ endpoint, auth, timeoutMs, allowHttpHosts }, deps);
-    }
+    case "shiliuai":
+      return createShiliuaiProvider(
+        { ...shiliuaiAccount(config), timeoutMs: config.shiliuai.timeoutMs, allowHttpHosts },
+        deps,
+      );
     case "local":
       return createLocalProvider(parts.engine());
   }
@@ -79,8 +70,4 @@ export function concurrencyOf(name: ProviderName, settings: ProviderConfig, thre
   if (name === "local") return threads + 1;
   const perSecond = limitsOf(name, settings)?.perSecond;
   return Math.min(256, Math.max(32, perSecond === "auto" ? 128 : Math.ceil(2 * (perSecond ?? DEFAULT_VENDOR_RATE))));
-}
-
-function missing(setting: string, example: string): ConfigError {
-  return new ConfigError(`${setting}: missing; ${example}`);
 }

@@ -6,6 +6,7 @@ import { openSources } from "../app/feeding.js";
 import { accuracyDeps, finish } from "../app/finish-run.js";
 import { runBatch } from "../app/run-batch.js";
 import { openApp } from "../app.js";
+import { assertAccounts } from "../config/vendor-auth.js";
 import { UsageError } from "../domain/errors.js";
 import { maskReference } from "../domain/find-pans.js";
 import { createEvaluation } from "../evaluate/evaluation.js";
@@ -46,6 +47,7 @@ async function evaluate(source: string, options: EvaluateOptions, context: Conte
   await assertLabels(truth);
   const asConfigured = context.config(options.config);
   const providers = namedProviders(options.provider ?? asConfigured.provider?.join(",") ?? "local", asConfigured);
+  assertAccounts(providers, asConfigured);
   // Whoever measures adds nothing to what sinks hold.
   const config = { ...applyRunOptions(asConfigured, options, providers), sinks: [] };
   const sources = await openSources(config, [source], options.encoding);

@@ -29,3 +29,12 @@ export function parseTime(text: string): number {
   if (ms === null) throw new InvalidArgumentError("takes a time such as 90s, 30m or 2h.");
   return ms;
 }
+
+/** A WHATWG encoding label. */
+export function parseEncoding(text: string): string {
+  try {
+    return new TextDecoder(text).encoding;
+  } catch {
+    throw new InvalidArgumentError("takes an encoding such as utf-8 or gb18030.");
+  }
+}

@@ -11,7 +11,7 @@ import type { Context } from "./context.js";
 import { examples } from "./examples.js";
 import { EXIT } from "./exit-codes.js";
 import { count, plural } from "./format.js";
-import { collect } from "./option-values.js";
+import { collect, parseEncoding } from "./option-values.js";
 import { tellBehind } from "./run.js";
 
 const MOST_BY = 128;
@@ -61,7 +61,7 @@ export function addReview(program: Command, context: Context, exit: (code: numbe
     .requiredOption("--batch <name>", "the batch")
     .option("--out <folder>", "where its results are written", "out")
     .option("--by <name>", "who decided; default: the system's user")
-    .option("--encoding <label>", "of the file, such as gb18030", "utf-8")
+    .option("--encoding <label>", "of the file, such as gb18030", parseEncoding, "utf-8")
     .option("--sink <url>", "also write outcomes there; may be given several times", collect)
     .option("--json", "as JSON on stdout")
     .option("--config <file>", "settings as JSON")

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { type CallRates, rateSchema } from "../config/settings.js";
 import { budgetInMicros } from "../domain/money.js";
 import { nameSchema } from "../domain/payload.js";
-import { collect, parseWhole, timeOption } from "./option-values.js";
+import { collect, parseEncoding, parseWhole, timeOption } from "./option-values.js";
 
 /** The options that run, enqueue and drain share, as they come from the command line. */
 export interface RunOptions {
@@ -62,7 +62,7 @@ export function addRunOptions(command: Command): Command {
     .option("--dry-run", "say what it would read, call and cost; send and write nothing")
     .option("--tolerate-failures", "exit 0 although some images failed")
     .option("--destination <name>", "name of the result queues", parseName)
-    .option("--encoding <label>", "of manifests, such as gb18030", "utf-8")
+    .option("--encoding <label>", "of manifests, such as gb18030", parseEncoding, "utf-8")
     .option("--truth <csv>", "labels to compare the results with")
     .option("--config <file>", "settings as JSON")
     .option("--metrics-file <file>", "write the metrics there at the end")

@@ -7,6 +7,7 @@ import { describeRate } from "../app/providers.js";
 import { type RunResult, runBatch } from "../app/run-batch.js";
 import type { Ending } from "../app/watch-run.js";
 import { type App, openApp } from "../app.js";
+import { assertAccounts } from "../config/vendor-auth.js";
 import type { ProviderName } from "../domain/answer.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import { assertLabels } from "../results/accuracy.js";
@@ -48,6 +49,7 @@ export function addRun(program: Command, context: Context, exit: (code: number) 
 export async function run(names: readonly string[], options: RunOptions, context: Context): Promise<number> {
   const asConfigured = context.config(options.config);
   const providers = namedProviders(options.provider, asConfigured);
+  assertAccounts(providers, asConfigured);
   const config = applyRunOptions(asConfigured, options, providers);
   const sources = await openSources(config, names, options.encoding);
   const name = options.batch ?? defaultBatchName(sources.sources, providers);

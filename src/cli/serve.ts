@@ -4,6 +4,7 @@ import { startScheduling } from "../app/scheduling.js";
 import { startServing } from "../app/serving.js";
 import { startWorking, type Working } from "../app/working.js";
 import { openApp } from "../app.js";
+import { assertAccounts } from "../config/vendor-auth.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import { aborted, type Context } from "./context.js";
 import { examples } from "./examples.js";
@@ -47,6 +48,7 @@ async function serve(options: ServeOptions, context: Context): Promise<number> {
   const config = context.config(options.config);
   const isNamed = options.provider !== undefined || config.provider !== undefined;
   const providers = isNamed ? namedProviders(options.provider, config) : [];
+  assertAccounts(providers, config);
   const app = await openApp(config, surroundings, stop.soft);
   leaveWithoutRedis(app, context);
   try {

@@ -4,6 +4,7 @@ import { describeRate } from "../app/providers.js";
 import { startScheduling } from "../app/scheduling.js";
 import { startWorking } from "../app/working.js";
 import { openApp } from "../app.js";
+import { assertAccounts } from "../config/vendor-auth.js";
 import { PROVIDER_NAMES } from "../domain/answer.js";
 import { startMetricsServer } from "../http/metrics-server.js";
 import { aborted, type Context } from "./context.js";
@@ -26,6 +27,7 @@ async function work(options: RunOptions, { terminal, config: configOf, surroundi
   const asConfigured = configOf(options.config);
   const named = options.provider !== undefined || asConfigured.provider !== undefined;
   const providers = named ? namedProviders(options.provider, asConfigured) : [];
+  assertAccounts(providers, asConfigured);
   const config = applyRunOptions(asConfigured, options, providers.length === 0 ? PROVIDER_NAMES : providers);
   const app = await openApp(config, surroundings, stop.soft);
   leaveWithoutRedis(app, { stop, terminal });

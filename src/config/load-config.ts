@@ -26,7 +26,7 @@ export function loadConfig(env: Environment, file: string | undefined): Config {
   overlay(configSchema, tree, env);
   const parsed = configSchema.safeParse(tree);
   if (parsed.success) return parsed.data;
-  throw new ConfigError(parsed.error.issues.flatMap((issue) => describe(issue, tree)).join("\n"));
+  throw new ConfigError(parsed.error.issues.flatMap((issue) => describe(issue, tree, file)).join("\n"));
 }
 
 function readConfigFile(file: string): Tree {
@@ -73,19 +73,25 @@ function readVariable({ env: name, secret }: SettingMeta, env: Environment): str
 }
 
 /** What is wrong, by the setting's name, with what was got; of secrets and of whatever is no simple value only the name. */
-function describe(issue: z.core.$ZodIssue, tree: Tree): string[] {
-  if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => `config file: unknown setting ${[...issue.path, key].join(".")}`);
-  const { env, secret } = metaOf(issue.path);
+function describe(issue: z.core.$ZodIssue, tree: Tree, file: string | undefined): string[] {
+  const part = partAt(issue.path);
+  if (issue.code === "unrecognized_keys" && isObjectSchema(part)) {
+    const names = Object.keys(part.shape).sort().join(", ");
+    return issue.keys.map(
+      (key) => `--config ${file}: unknown setting ${[...issue.path, key].join(".")}; there are ${names}`,
+    );
+  }
+  const { env, secret } = (part?.meta() ?? {}) as SettingMeta;
   const value = issue.path.reduce<unknown>((branch, key) => (branch as Tree | undefined)?.[String(key)], tree);
   const isShown = env !== undefined && secret !== true && typeof value !== "object" && value !== undefined;
   return [`${env ?? issue.path.join(".")}${isShown ? `=${value}` : ""}: ${issue.message}`];
 }
 
-function metaOf(path: readonly PropertyKey[]): SettingMeta {
-  let schema: unknown = configSchema;
+/** The part of the settings that a path leads to, or to an item of. */
+function partAt(path: readonly PropertyKey[]): z.ZodType | undefined {
+  let schema: z.ZodType | undefined = configSchema;
   for (const key of path) schema = isObjectSchema(schema) ? schema.shape[String(key)] : schema;
-  return ((schema as z.ZodType | undefined)?.meta?.() ?? {}) as SettingMeta;
+  return schema;
 }
 
 function isObjectSchema(schema: unknown): schema is z.ZodObject {

@@ -1,3 +1,4 @@
+import type { ProviderName } from "../domain/answer.js";
 import { ConfigError } from "../domain/errors.js";
 import type { HuaweiAuth, ShiliuaiAuth } from "../domain/vendor-auth.js";
 import type { Config } from "./settings.js";
@@ -15,6 +16,54 @@ const SETTINGS_OF = {
 interface Way<T> {
   readonly settings: Readonly<Record<string, string | undefined>>;
   readonly make: () => T;
+}
+
+/**
+ * What it takes to call Huawei.
+ * @throws ConfigError naming every setting that is missing, or those that contradict each other
+ */
+export function huaweiAccount(config: Config): {
+  readonly endpoint: string;
+  readonly projectId: string;
+  readonly auth: HuaweiAuth;
+} {
+  const { endpoint, projectId } = config.huawei;
+  const auth = onlyWay("huawei", huaweiWays(config));
+  if (endpoint !== undefined && projectId !== undefined && auth !== null) return { endpoint, projectId, auth };
+  throw new ConfigError(
+    [
+      ...(endpoint === undefined
+        ? ["CARDBATCH_HUAWEI_ENDPOINT: missing; such as ocr.cn-north-4.myhuaweicloud.com"]
+        : []),
+      ...(projectId === undefined
+        ? ["CARDBATCH_HUAWEI_PROJECT_ID: missing; the project id in the endpoint's region"]
+        : []),
+      ...(auth === null
+        ? [
+            "huawei: no credentials; set CARDBATCH_HUAWEI_TOKEN, or _ACCESS_KEY and _SECRET_KEY, or _IAM_ENDPOINT, _IAM_DOMAIN, _IAM_USER and _IAM_PASSWORD",
+          ]
+        : []),
+    ].join("\n"),
+  );
+}
+
+/**
+ * The same for Shiliuai.
+ * @throws ConfigError unless exactly one way to authenticate is configured
+ */
+export function shiliuaiAccount(config: Config): { readonly endpoint: string; readonly auth: ShiliuaiAuth } {
+  const auth = onlyWay("shiliuai", shiliuaiWays(config));
+  if (auth !== null) return { endpoint: config.shiliuai.endpoint, auth };
+  throw new ConfigError("shiliuai: no credentials; set CARDBATCH_SHILIUAI_APP_CODE, or _APP_KEY and _APP_SECRET");
+}
+
+/**
+ * To be asked before anything is started.
+ * @throws ConfigError of what a call to one of the providers would lack
+ */
+export function assertAccounts(names: readonly ProviderName[], config: Config): void {
+  if (names.includes("huawei")) huaweiAccount(config);
+  if (names.includes("shiliuai")) shiliuaiAccount(config);
 }
 
 /**
@@ -52,7 +101,7 @@ export function huaweiWays({ huawei }: Config): HuaweiAuth[] {
   ]);
 }
 
-/** The same for Shiliuai. */
+/** Those for Shiliuai. */
 export function shiliuaiWays({ shiliuai }: Config): ShiliuaiAuth[] {
   const { appCode, appKey, appSecret } = shiliuai;
   return completeWays<ShiliuaiAuth>([
@@ -64,14 +113,9 @@ export function shiliuaiWays({ shiliuai }: Config): ShiliuaiAuth[] {
   ]);
 }
 
-/** @throws ConfigError unless exactly one way is configured */
-export function onlyWay<T extends { kind: keyof typeof SETTINGS_OF }>(
-  vendor: string,
-  ways: readonly T[],
-  choices: string,
-): T {
-  const [way, ...others] = ways;
-  if (way === undefined) throw new ConfigError(`${vendor}: no credentials; set ${choices}`);
+/** Null when there is none. @throws ConfigError when there are several */
+function onlyWay<T extends { kind: keyof typeof SETTINGS_OF }>(vendor: ProviderName, ways: readonly T[]): T | null {
+  const [way = null, ...others] = ways;
   if (others.length === 0) return way;
   const named = ways.map(({ kind }) => SETTINGS_OF[kind]).join(" and ");
   throw new ConfigError(`${named} are set, each enough to authenticate to ${vendor}; keep one of them`);

@@ -25,7 +25,7 @@ export interface OpenSourceOptions {
 /**
  * Makes a source of what the command line names: a folder, a file, a glob, a place in a bucket (`s3://`), a manifest (`.txt`, `.csv`, `.ndjson`), or a query
  * (`.sql`) that gives the rows of one.
- * @throws UsageError when nothing is there, the encoding is none, or there is no database for a query
+ * @throws UsageError when nothing is there, or there is no database for a query
  */
 export async function openSource(argument: string, options: OpenSourceOptions): Promise<ImageSource> {
   if (argument.startsWith("s3:")) return bucketSource(argument, options);
@@ -95,7 +95,6 @@ function fileSource(path: string): ImageSource {
 }
 
 async function manifestSource(path: string, { roots, encoding }: OpenSourceOptions): Promise<ImageSource> {
-  assertEncoding(encoding);
   const folder = await realpath(dirname(path));
   const list = (_onIgnored: () => void, signal: AbortSignal) => listManifest({ path, folder, roots, encoding }, signal);
   return { kind: "manifest", identity: join(folder, basename(path)), folder, list };
@@ -110,12 +109,4 @@ async function querySource(path: string, { roots, query }: OpenSourceOptions): P
   const list = (_onIgnored: () => void, signal: AbortSignal) =>
     listRows(query(text, signal), { path, folder, roots }, signal);
   return { kind: "manifest", identity: join(folder, basename(path)), folder, list };
-}
-
-function assertEncoding(encoding: string): void {
-  try {
-    new TextDecoder(encoding);
-  } catch {
-    throw new UsageError(`--encoding ${encoding}: not an encoding; try utf-8 or gb18030`);
-  }
 }

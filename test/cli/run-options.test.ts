@@ -51,6 +51,7 @@ describe("run's options", () => {
     ["--budget", "-5"],
     ["--budget", "1e3"],
     ["--budget", "5EUR"],
+    ["--encoding", "klingon"],
     ["--batch", "x".repeat(129)],
   ])("%s %s is refused", (option, value) => {
     expect(() => parse(option, value)).toThrow(expect.objectContaining({ code: "commander.invalidArgument" }));

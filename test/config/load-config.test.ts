@@ -117,9 +117,9 @@ describe("loadConfig", () => {
   });
 
   test.each<[unknown, string]>([
-    [{ colour: "red" }, "config file: unknown setting colour"],
-    [{ colour: "red", size: 1 }, "config file: unknown setting colour\nconfig file: unknown setting size"],
-    [{ huawei: { tocken: "t" } }, "config file: unknown setting huawei.tocken"],
+    [{ colour: "red" }, "c.json: unknown setting colour; there are allowHttp, "],
+    [{ colour: "red", size: 1 }, "c.json: unknown setting size; there are "],
+    [{ local: { tocken: "t" } }, "c.json: unknown setting local.tocken; there are burst, concurrency, "],
     [{ huawei: "x" }, "huawei: "],
     [{ huawei: [] }, "huawei: "],
     [{ local: 5 }, "local: "],

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load-config.js";
-import { huaweiWays, onlyWay, shiliuaiWays } from "../../src/config/vendor-auth.js";
+import {
+  assertAccounts,
+  huaweiAccount,
+  huaweiWays,
+  shiliuaiAccount,
+  shiliuaiWays,
+} from "../../src/config/vendor-auth.js";
 import { ConfigError } from "../../src/domain/errors.js";
 
 const TOKEN = { CARDBATCH_HUAWEI_TOKEN: "t" };
@@ -50,16 +56,33 @@ describe("ways to authenticate", () => {
     const env = { ...TOKEN, CARDBATCH_HUAWEI_SECURITY_TOKEN: "st" };
     expect(() => ways(env)).toThrow("CARDBATCH_HUAWEI_SECURITY_TOKEN: belongs to CARDBATCH_HUAWEI_ACCESS_KEY");
   });
+});
 
-  test("there must be one way and no more", () => {
-    const only = (env: Env) => onlyWay("huawei", huaweiWays(loadConfig(env, undefined)), "A, or B");
-    expect(only(TOKEN)).toEqual({ kind: "token", token: "t" });
-    expect(() => only({})).toThrow(new ConfigError("huawei: no credentials; set A, or B"));
-    expect(() => only({ ...TOKEN, ...IAM })).toThrow(
+describe("what it takes to call a vendor", () => {
+  const PLACE = { CARDBATCH_HUAWEI_ENDPOINT: "e", CARDBATCH_HUAWEI_PROJECT_ID: "p" };
+  const assert = (env: Env) => assertAccounts(["huawei", "shiliuai", "local"], loadConfig(env, undefined));
+
+  test("is told when it is there", () => {
+    const auth = { kind: "token", token: "t" };
+    const config = loadConfig({ ...PLACE, ...TOKEN, ...APPCODE }, undefined);
+    expect(huaweiAccount(config)).toEqual({ endpoint: "e", projectId: "p", auth });
+    expect(shiliuaiAccount(config).auth).toEqual({ kind: "appcode", appCode: "c" });
+  });
+
+  test("is named whole when it is missing", () => {
+    for (const missing of ["CARDBATCH_HUAWEI_ENDPOINT", "CARDBATCH_HUAWEI_PROJECT_ID", "huawei: no credentials"]) {
+      expect(() => assert({})).toThrow(missing);
+    }
+    expect(() => assert({ ...PLACE, ...TOKEN })).toThrow("shiliuai: no credentials; set CARDBATCH_SHILIUAI_APP_CODE");
+    expect(() => assertAccounts(["local"], loadConfig({}, undefined))).not.toThrow();
+  });
+
+  test("is one way to authenticate and no more", () => {
+    expect(() => assert({ ...PLACE, ...TOKEN, ...IAM })).toThrow(
       new ConfigError(
         "CARDBATCH_HUAWEI_TOKEN and CARDBATCH_HUAWEI_IAM_USER are set, each enough to authenticate to huawei; keep one of them",
       ),
     );
-    expect(() => only({ ...TOKEN, ...AKSK, ...IAM })).toThrow(/_TOKEN and \w+_ACCESS_KEY and \w+_IAM_USER/);
+    expect(() => assert({ ...PLACE, ...TOKEN, ...AKSK, ...IAM })).toThrow(/_TOKEN and \w+_ACCESS_KEY and \w+_IAM_USER/);
   });
 });

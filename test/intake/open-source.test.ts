@@ -132,11 +132,6 @@ describe("openSource", () => {
     expect(String(error)).toContain("/nowhere/622588******");
     expect(String(error)).not.toContain(number);
   });
-
-  test("an encoding that is none is told before anything is read", async () => {
-    const folder = tempFolder({ "list.txt": "a.jpg" });
-    await expect(open(join(folder, "list.txt"), { ...OPTIONS, encoding: "klingon" })).rejects.toThrow(UsageError);
-  });
 });
 
 describe("toReference", () => {

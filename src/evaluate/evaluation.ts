@@ -1,5 +1,6 @@
 /** What labelled pages say about a provider beyond plain shares: where it fails, and whether it knows. */
-import type { Accuracy, DigitMatch, JudgedPage, Score } from "../results/accuracy.js";
+import type { DigitMatch } from "../domain/digit-match.js";
+import type { Accuracy, JudgedPage, Score } from "../results/accuracy.js";
 import { characterErrorRate, type FieldScore, scoreFields, sumDigits } from "./fields.js";
 
 /** Pages of one value of one column of the truth file. */

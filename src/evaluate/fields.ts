@@ -1,4 +1,5 @@
-import type { DigitMatch, JudgedPage } from "../results/accuracy.js";
+import type { DigitMatch } from "../domain/digit-match.js";
+import type { JudgedPage } from "../results/accuracy.js";
 
 /** One field over the pages whose truth file has a column for it. */
 export interface FieldScore {

@@ -9,7 +9,7 @@ export function factsOf(bytes: Buffer): FileFacts {
 }
 
 /** A file whose pages cannot be counted is one page, which the worker will say what is wrong with. */
-function pagesOf(bytes: Buffer): number {
+export function pagesOf(bytes: Buffer): number {
   try {
     return countPages(bytes);
   } catch {

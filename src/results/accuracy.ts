@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse";
+import type { DigitMatch } from "../domain/digit-match.js";
 import { UsageError } from "../domain/errors.js";
 import { Pan } from "../domain/pan.js";
 import type { OutcomeRecord } from "../domain/record.js";
@@ -29,13 +30,6 @@ export interface JudgedPage {
   readonly isAccepted: boolean;
   /** Digit by digit; null when nobody asked, or the number could not be opened. */
   readonly digits: DigitMatch | null;
-}
-
-/** As `vault/match-digits.ts` counts them. */
-export interface DigitMatch {
-  readonly labelled: number;
-  readonly right: number;
-  readonly extra: number;
 }
 
 /** How many of those that have a label, and are right. */

@@ -1,17 +1,9 @@
 import { numberField } from "../domain/card-vault.js";
+import type { DigitMatch } from "../domain/digit-match.js";
 import { Pan, revealPan } from "../domain/pan.js";
 import type { OutcomeRecord } from "../domain/record.js";
 import type { Vault } from "./vault.js";
 import { VaultError } from "./vault-error.js";
-
-/** How the digits that were read compare with those of a label: counts, which tell no digit. */
-export interface DigitMatch {
-  readonly labelled: number;
-  /** Labelled digits that were read, in their order. */
-  readonly right: number;
-  /** Digits that were read and stand for none of the label's. */
-  readonly extra: number;
-}
 
 /**
  * Compares the number of a record's first card with its label, by the alignment with the fewest errors. Null when the number

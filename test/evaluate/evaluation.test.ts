@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { DigitMatch } from "../../src/domain/digit-match.js";
 import type { OutcomeRecord, RecordCard } from "../../src/domain/record.js";
 import { createEvaluation, type Evaluation } from "../../src/evaluate/evaluation.js";
 import { evaluationPage } from "../../src/evaluate/evaluation-page.js";
 import { evaluationText } from "../../src/evaluate/evaluation-text.js";
-import type { Accuracy, DigitMatch, JudgedPage, Label } from "../../src/results/accuracy.js";
+import type { Accuracy, JudgedPage, Label } from "../../src/results/accuracy.js";
 import { recordCardOf } from "../helpers/record-card.js";
 import { recordOf } from "../helpers/records.js";
 

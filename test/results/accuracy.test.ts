@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { DigitMatch } from "../../src/domain/digit-match.js";
 import { UsageError } from "../../src/domain/errors.js";
 import { type Pan, revealPan } from "../../src/domain/pan.js";
 import type { OutcomeRecord } from "../../src/domain/record.js";
-import { type Accuracy, type DigitMatch, measureAccuracy } from "../../src/results/accuracy.js";
+import { type Accuracy, measureAccuracy } from "../../src/results/accuracy.js";
 import { recordCardOf } from "../helpers/record-card.js";
 import { recordOf } from "../helpers/records.js";
 import { tempFolder } from "../helpers/temp-folder.js";

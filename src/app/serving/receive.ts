@@ -8,7 +8,7 @@ import type { ImageKey } from "../../domain/image.js";
 import { type ImageJob, PAYLOAD_SCHEMA, type Priority, referenceText, requestId } from "../../domain/payload.js";
 import { Problem } from "../../domain/problem.js";
 import { type Received, type RequestState, STAGED_ROOT } from "../../domain/received.js";
-import { countPages } from "../../image/inspect-page.js";
+import { pagesOf } from "../../image/file-facts.js";
 import { sniffFormat } from "../../image/sniff.js";
 import { locate, sealReference } from "../../recognition/resolve-reference.js";
 import type { StagedImage } from "../../staging/staging.js";
@@ -125,14 +125,6 @@ interface ImageFacts {
 async function stagedFacts({ staging }: ServingParts, { name, key, head }: StagedImage): Promise<ImageFacts> {
   const pages = sniffFormat(head) === "tiff" ? pagesOf(await staging.read(name)) : 1;
   return { key, pages, place: { root: STAGED_ROOT, path: name }, upload: name };
-}
-
-function pagesOf(bytes: Buffer): number {
-  try {
-    return countPages(bytes);
-  } catch {
-    return 1;
-  }
 }
 
 /** @throws Problem when no root has the name, or the image cannot be read there */

@@ -8,15 +8,21 @@ import { type CardPlace, locateCards } from "./locate.js";
 import { OTHER_LOOKS, SIDEWAYS } from "./looks.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { directionOf, measureQuality } from "./quality.js";
-import { lookClosely, reversed } from "./rectify.js";
+import { type CardLines, lookClosely, reversed } from "./rectify.js";
 import type { Models } from "./session.js";
-import { inPage, onPicture, type ReadNumber, readDates, readNumber } from "./texts.js";
+import { inPage, type ReadNumber, readDates, readNumber } from "./texts.js";
 
 /** A number less sure than this is tried the other way round, where the second look is less sure than that of the way up. */
 const DOUBT = 0.5;
 const SURE_WAY_UP = 0.9;
 /** A card with the features of its texts, before they are left out for the port. */
 export interface ReadCard extends EngineCard {
+  readonly number: ReadNumber | null;
+}
+
+/** A card after a closer look, its dates not read yet. */
+interface SeenCard {
+  readonly lines: CardLines;
   readonly number: ReadNumber | null;
 }
 
@@ -27,74 +33,75 @@ export interface ReadCard extends EngineCard {
 export async function readPicture(models: Models, bytes: Uint8Array): Promise<EngineReading> {
   const picture = await decodePicture(bytes);
   const places = await locateCards(models.locator, picture);
-  let cards = await readPlaces(models, picture, places);
+  const first = await lookAt(models, picture, places);
+  let seen = first;
   for (const look of OTHER_LOOKS) {
-    if (surest(cards) >= DOUBT) return { cards };
-    const others = await readPlaces(models, picture, look({ places, lines: linesOf(picture, cards) }));
-    if (surest(others) > surest(cards)) cards = completed(others, cards);
+    if (surest(seen) >= DOUBT) break;
+    const others = await lookAt(models, picture, look({ places, lines: numberLines(seen) }));
+    if (surest(others) > surest(seen)) seen = others;
   }
+  if (surest(seen) > 0) return { cards: await readCards(models, picture, seen, first) };
   for (const look of SIDEWAYS) {
     // Nothing reads this way: the first look may have taken a side for the top.
-    if (surest(cards) > 0) return { cards };
-    const others = await readPlaces(models, picture, look({ places, lines: [] }));
-    if (surest(others) > 0) return { cards: others };
+    const others = await lookAt(models, picture, look({ places, lines: [] }));
+    if (surest(others) > 0) return { cards: await readCards(models, picture, others, others) };
   }
-  return { cards };
+  return { cards: await readCards(models, picture, first, first) };
 }
 
-function linesOf(picture: Picture, cards: readonly ReadCard[]): readonly Quad[] {
-  return cards.flatMap(({ number }) => (number === null ? [] : [onPicture(picture, number.keypoints)]));
+function numberLines(cards: readonly SeenCard[]): readonly Quad[] {
+  return cards.flatMap(({ lines, number }) => (number === null || lines.number === null ? [] : [lines.number.quad]));
 }
 
-/** A single card read anew, with what only the earlier look saw of it. */
-function completed(cards: readonly ReadCard[], earlier: readonly ReadCard[]): readonly ReadCard[] {
-  const [card, ...others] = cards;
-  const [before, ...more] = earlier;
-  if (card === undefined || before === undefined || others.length + more.length > 0) return cards;
-  const dates = card.issueDate === null && card.expiryDate === null ? before : card;
-  const { issueDate, expiryDate } = dates;
-  return [{ ...card, issueDate, expiryDate, quad: before.quad ?? card.quad }];
-}
-
-function surest(cards: readonly ReadCard[]): number {
+function surest(cards: readonly SeenCard[]): number {
   return Math.max(0, ...cards.map(({ number }) => number?.confidence ?? 0));
 }
 
 /** The cards at these places; left out is where neither a number is nor clearly a card. */
-async function readPlaces(
-  models: Models,
-  picture: Picture,
-  places: readonly CardPlace[],
-): Promise<readonly ReadCard[]> {
-  const cards: ReadCard[] = [];
+async function lookAt(models: Models, picture: Picture, places: readonly CardPlace[]): Promise<readonly SeenCard[]> {
+  const cards: SeenCard[] = [];
   for (const place of places) {
-    const card = await readCard(models, picture, place);
+    const card = await lookAtCard(models, picture, place);
     if (card.number !== null || place.outline.length > 0) cards.push(card);
   }
   return cards;
 }
 
-/** Reads the lines that the second look finds; a doubtful number is tried the other way round, and the surer kept. */
-async function readCard(models: Models, picture: Picture, place: CardPlace): Promise<ReadCard> {
-  let lines = await lookClosely(models.closeup, picture, place);
-  let number = lines.number === null ? null : await readNumber(models, picture, lines.number);
-  const doubtful = lines.wayUp < SURE_WAY_UP && (number?.confidence ?? 0) < DOUBT;
-  if (lines.number !== null && doubtful) {
-    const other = reversed(lines);
-    const turned = other.number === null ? null : await readNumber(models, picture, other.number);
-    if ((turned?.confidence ?? 0) > (number?.confidence ?? 0)) {
-      lines = other;
-      number = turned;
+/** Reads the number on the line that the second look finds; a doubtful one is tried the other way round, and the surer kept. */
+async function lookAtCard(models: Models, picture: Picture, place: CardPlace): Promise<SeenCard> {
+  const lines = await lookClosely(models.closeup, picture, place);
+  if (lines.number === null) return { lines, number: null };
+  const number = await readNumber(models, picture, lines.number);
+  if (lines.wayUp >= SURE_WAY_UP || (number?.confidence ?? 0) >= DOUBT) return { lines, number };
+  const other = reversed(lines);
+  const turned = other.number === null ? null : await readNumber(models, picture, other.number);
+  return (turned?.confidence ?? 0) > (number?.confidence ?? 0) ? { lines: other, number: turned } : { lines, number };
+}
+
+/** Reads the rest. Of a single card looked at anew, the first look may have seen what the later did not. */
+async function readCards(
+  models: Models,
+  picture: Picture,
+  seen: readonly SeenCard[],
+  first: readonly SeenCard[],
+): Promise<readonly ReadCard[]> {
+  const [before] = seen !== first && seen.length === 1 && first.length === 1 ? first : [];
+  const cards: ReadCard[] = [];
+  for (const { lines, number } of seen) {
+    let dates = await readDates(models, picture, lines.dates);
+    if (before !== undefined && dates.issueDate === null && dates.expiryDate === null) {
+      dates = await readDates(models, picture, before.lines.dates);
     }
+    const line = lines.number?.quad ?? null;
+    const placed = line ?? lines.card;
+    const quad = before?.lines.card ?? lines.card;
+    cards.push({
+      number,
+      ...dates,
+      quad: quad === null ? null : inPage(picture, quad),
+      direction: placed === null ? null : directionOf(inPage(picture, placed)),
+      quality: measureQuality(picture, line, lines.card),
+    });
   }
-  const dates = await readDates(models, picture, lines.dates);
-  const line = lines.number?.quad ?? null;
-  const placed = line ?? lines.card;
-  return {
-    number,
-    ...dates,
-    quad: lines.card === null ? null : inPage(picture, lines.card),
-    direction: placed === null ? null : directionOf(inPage(picture, placed)),
-    quality: measureQuality(picture, line, lines.card),
-  };
+  return cards;
 }

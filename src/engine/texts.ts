@@ -111,15 +111,7 @@ function featuresOf(
 }
 
 /** A quad of level-0 pixels in pixels of the page. */
-export function inPage({ scale }: Picture, quad: Quad): Quad {
-  return mapQuad(quad, (p) => ({ x: p.x * scale.x, y: p.y * scale.y }));
-}
-
-/** The reverse of `inPage`. */
-export function onPicture({ scale }: Picture, quad: Quad): Quad {
-  return mapQuad(quad, (p) => ({ x: p.x / scale.x, y: p.y / scale.y }));
-}
-
-function mapQuad([a, b, c, d]: Quad, map: (p: Point) => Point): Quad {
-  return [map(a), map(b), map(c), map(d)];
+export function inPage({ scale }: Picture, [a, b, c, d]: Quad): Quad {
+  const scaled = ({ x, y }: Point): Point => ({ x: x * scale.x, y: y * scale.y });
+  return [scaled(a), scaled(b), scaled(c), scaled(d)];
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to the files in models/: draws, trains, exports, calibrates.
-#   training/train.sh WORK_FOLDER [SCALE]     SCALE multiplies the training times (1.0: about seven hours on one core)
+#   training/train.sh WORK_FOLDER [SCALE]     SCALE multiplies the training times (1.0: about nine hours on one core)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=${1:?usage: training/train.sh WORK_FOLDER [SCALE]}
@@ -10,7 +10,7 @@ minutes() { awk -v m="$1" -v s="$scale" 'BEGIN { print m * s }'; }
 mkdir -p "$work"
 
 # Seeds are fixed; how many steps fit into the minutes depends on the machine.
-"$python" -m training.train_finders --minutes "$(minutes 120)" --seed 1 --out "$work/finders"
+"$python" -m training.train_finders --minutes "$(minutes 220)" --seed 1 --out "$work/finders"
 "$python" -m training.train_reader --minutes "$(minutes 300)" --seed 1 --out "$work/reader"
 "$python" -m training.export --reader "$work/reader" --finders "$work/finders" --out models
 

@@ -107,8 +107,13 @@ def closeup_example(rng: np.random.Generator, scene: Scene, amount: float = 1.0)
     left, top, right, bottom = extent_of(visible, center, angle)
     ww, wh = right - left, bottom - top
     off = rng.normal(0, 0.025, 4) * amount * max(ww, wh)
-    extent = (left + off[0], top + off[1], right + off[2], bottom + off[3])
-    canvas = canvas_for(ww, wh)
+    # The runtime's other looks stand nearer and farther, and along the line alone (`src/engine/looks.ts`).
+    zoom = np.exp(rng.uniform(np.log(0.6), np.log(1.6))) if rng.random() < 0.3 * amount else 1.0
+    extent = tuple(np.array((left, top, right, bottom)) * zoom + off)
+    if rng.random() < 0.1 * amount and card.number is not None:
+        reach = np.linalg.norm(line[1] - line[0]) * rng.uniform(0.5, 0.8)
+        extent = (-reach, -reach * 0.65, reach, reach * 0.65)
+    canvas = canvas_for(extent[2] - extent[0], extent[3] - extent[1])
     m = window_matrix(center, angle, extent, canvas)
     image = cut(scene.image, m, canvas)
     quads = {kind: [apply(m, q) for k, q in card.dates if k == kind] for kind in ("issue", "expiry")}

@@ -64,6 +64,30 @@ def cut(rng: np.random.Generator, strip: Strip, width: int, amount: float = 1.0)
     return cv2.warpPerspective(image, m, (width, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), text
 
 
+def art_through(rng: np.random.Generator, h: int, w: int) -> np.ndarray:
+    """What shows through digits without foil, as factors (h, w, 3): a card's art goes on over them, only the relief tells them.
+
+    Of 34 real crops that were misread 20 had an edge of the art across their digits.
+    """
+    mask = np.zeros((h, w), np.uint8)
+    kind = rng.random()
+    if kind < 0.55:
+        for _ in range(rng.integers(1, 2 + w // 60)):
+            bend = rng.normal(0, (0.25 * w, 8), (6, 2)) if rng.random() < 0.6 else rng.normal(0, (12, 1), (2, 2))
+            line = rng.uniform((0, 0), (w, h)) + np.cumsum(bend, 0)
+            cv2.polylines(mask, [np.round(line * 16).astype(np.int32)], False, 255, int(rng.integers(1, 9)), cv2.LINE_AA, 4)
+    elif kind < 0.8:
+        for _ in range(rng.integers(1, 2 + w // 100)):
+            area = rng.uniform((0, 0), (w, h)) + rng.normal(0, (30, 12), (int(rng.integers(3, 7)), 2))
+            cv2.fillPoly(mask, [np.round(area * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    else:
+        cells = rng.random((2 + h // int(rng.integers(6, 16)), 2 + w // int(rng.integers(8, 40)))).astype(np.float32)
+        mask = np.uint8(255 * (cv2.resize(cells, (w, h), interpolation=cv2.INTER_CUBIC) > rng.uniform(0.4, 0.7)))
+    mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.2)).astype(np.float32)[..., None] / 255
+    shade = np.exp(rng.uniform(np.log(0.3), np.log(0.85)) + rng.normal(0, 0.12, 3)) ** rng.choice((1, -0.6), p=(0.75, 0.25))
+    return 1 + mask * (shade - 1)
+
+
 def vary(rng: np.random.Generator, batch: np.ndarray) -> np.ndarray:
     """Cheap changes of colour and light on a uint8 batch (n, h, w, 3): makes one drawing into several."""
     out = batch.astype(np.float32)
@@ -74,6 +98,8 @@ def vary(rng: np.random.Generator, batch: np.ndarray) -> np.ndarray:
     keep = np.where(rng.random((n, 1, 1, 1)) < 0.2, rng.uniform(0, 1, (n, 1, 1, 1)), 1)
     out = gray + (out - gray) * keep
     out = np.where(rng.random((n, 1, 1, 1)) < 0.06, 255 - out, out)
+    for i in np.flatnonzero(rng.random(n) < 0.22):
+        out[i] *= art_through(rng, *out.shape[1:3])
     tilt = np.linspace(-1, 1, out.shape[2])[None, None, :, None] * rng.normal(0, 12, (n, 1, 1, 1))
     out = out + tilt + rng.normal(0, 1, out.shape[:3] + (1,)) * rng.exponential(3, (n, 1, 1, 1))
     return np.clip(out, 0, 255).astype(np.float32)

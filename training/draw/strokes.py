@@ -150,12 +150,12 @@ def stroke_style(rng: np.random.Generator, holdout: bool = False) -> StrokeStyle
 
 def bent(rng: np.random.Generator, style: StrokeStyle) -> StrokeStyle:
     """The wheel of an embosser who drew every digit otherwise."""
-    return replace(style, bend=0.05 * rng.random(), key=int(rng.integers(1 << 31)))
+    return replace(style, bend=0.055 * rng.random(), key=int(rng.integers(1 << 31)))
 
 
 def _redrawn(paths: list[Path], bend: float, rng: np.random.Generator) -> list[Path]:
     """The paths with what stands left or right, high or low pushed over, corners moved, and bars cut short."""
-    across, down = np.exp(rng.normal(0, (7 * bend, 4 * bend)))
+    across, down = np.exp(rng.normal(0, (16 * bend, 5 * bend)))
 
     def moved(x: float, y: float) -> tuple[float, float]:
         dx, dy = rng.normal(0, bend, 2)

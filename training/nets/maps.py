@@ -28,13 +28,13 @@ class _Residual(nn.Module):
 class MapNet(nn.Module):
     """(n, 3, h, w) RGB pixels 0..255, h and w multiples of 32 -> (n, maps, h / 4, w / 4) logits."""
 
-    def __init__(self, maps: int, widths: tuple[int, int, int, int] = (12, 24, 48, 80)):
+    def __init__(self, maps: int, dilations: tuple[int, ...] = (1, 2, 4, 1)):
         super().__init__()
-        a, b, c, d = widths
+        a, b, c, d = 12, 24, 48, 80
         self.first = _conv(3, a, 2)
         self.second = _conv(a, b, 2)
         self.third = nn.Sequential(_conv(b, c, 2), _Residual(c))
-        self.fourth = nn.Sequential(_conv(c, d, 2), _Residual(d), _Residual(d, 2), _Residual(d, 4), _Residual(d))
+        self.fourth = nn.Sequential(_conv(c, d, 2), *(_Residual(d, n) for n in dilations))
         self.down_d = nn.Conv2d(d, c, 1)
         self.mix_c = _conv(c, c)
         self.down_c = nn.Conv2d(c, b, 1)
@@ -69,4 +69,5 @@ class Closeup(MapNet):
     """
 
     def __init__(self):
-        super().__init__(len(CLOSEUP_MAPS))
+        # As far as from one end of a long number to the other.
+        super().__init__(len(CLOSEUP_MAPS), (1, 2, 4, 1, 8, 1))

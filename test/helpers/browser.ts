@@ -61,16 +61,17 @@ export async function openBrowser({ file, env }: Brought): Promise<Browser> {
   return {
     inspect: (url, look) => inspect(devtools, url, look),
     close: async () => {
-      await end(child);
+      await end(child, devtools);
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Asked to, the browser ends its helpers first; they would go on writing to its folder after it was killed. */
+async function end(child: ChildProcess, devtools: Devtools): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
-  child.kill("SIGKILL");
+  devtools.send("Browser.close").catch(() => child.kill("SIGKILL"));
   await ended;
 }
 

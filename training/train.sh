@@ -15,12 +15,14 @@ mkdir -p "$work"
 "$python" -m training.export --reader "$work/reader" --finders "$work/finders" --out models
 
 "$python" -m training.draw --purpose calibrate --seed 21 --count 3000 --out "$work/calibrate"
+"$python" -m training.draw --purpose calibrate --seed 22 --count 3000 --out "$work/calibrate-more"
 "$python" -m training.draw --purpose calibrate --seed 23 --count 1000 --degraded --out "$work/calibrate-degraded"
 "$python" -m training.draw --purpose calibrate --seed 61 --count 600 --legible --out "$work/calibrate-legible"
 "$python" -m training.draw --purpose calibrate --seed 24 --count 300 --bare --out "$work/calibrate-bare"
 npm run build
-for set in calibrate calibrate-degraded calibrate-bare calibrate-legible; do
+for set in calibrate calibrate-more calibrate-legible calibrate-degraded calibrate-bare; do
   node training/measure.mjs --source "$work/$set" --dump "$work/$set.ndjson"
 done
-"$python" -m training.calibrate --features "$work/calibrate.ndjson" "$work/calibrate-degraded.ndjson" "$work/calibrate-bare.ndjson" "$work/calibrate-legible.ndjson" --out models/engine.json
+cat "$work"/calibrate{,-more,-legible}.ndjson >"$work/threshold.ndjson"
+"$python" -m training.calibrate --features "$work"/{threshold,calibrate-degraded,calibrate-bare}.ndjson --out models/engine.json
 { date -u +%FT%TZ; "$python" --version; "$python" -m pip freeze; git rev-parse HEAD; } > "$work/versions.txt"

@@ -16,8 +16,10 @@ from .view import View
 STRIP_H = 32
 # Of a strip's height the text takes this share; the rest is margin above and below.
 TEXT_SHARE = 0.72
-# Fainter than pictures are drawn: the reader should know worn cards and numbers across line art, three in ten of them barely seen.
-LEAST_CLARITY = (1.2, 0.6)
+# Fainter than pictures are drawn: the reader should know worn cards, and numbers across line art that are barely seen.
+LEAST_CLARITY = 1.2
+BARELY_SEEN = 0.6
+BARELY_SEEN_SHARE = 0.3
 # Flat print is read well long before embossing is.
 FLAT_LEFT_OUT = 0.3
 
@@ -105,7 +107,7 @@ def _strip(rng, plan: Plan, run, scale: float, hard: float, box=None) -> Strip:
     x0, y0, x1, y1 = box or run.box()
     side, above = 1.6 * run.height, 0.6 * run.height
     view = View(scale, x0 - side, y0 - above, round((x1 - x0 + 2 * side) * scale), round((y1 - y0 + 2 * above) * scale))
-    image = paint_card(rng, plan, view, LEAST_CLARITY[rng.random() < 0.3])
+    image = paint_card(rng, plan, view, BARELY_SEEN if rng.random() < BARELY_SEEN_SHARE else LEAST_CLARITY)
     _card_edge(rng, image, view, plan)
     quad = view.px([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     lean = rng.random() ** 2

@@ -6,8 +6,9 @@ const SHORTEST = 12;
 const LONGEST = 19;
 const USUAL_LENGTHS = new Set([16, 19]);
 /** Bonuses in nats, added to a candidate's log-probability for the choice alone: its confidence stays its own. */
-const LUHN_BONUS = 2.5;
+const LUHN_BONUS = 4.4;
 const LENGTH_BONUS = 3;
+const ISSUER_BONUS = 2.5;
 
 /** A number chosen among the reader's candidates. */
 export interface ChosenNumber {
@@ -47,7 +48,8 @@ export function chooseNumber(candidates: readonly Candidate[]): ChosenNumber | n
 }
 
 function plausibility(digits: string): number {
-  return (lengthFits(digits) ? LENGTH_BONUS : 0) + (isLuhnValid(digits) ? LUHN_BONUS : 0);
+  const listed = findIssuer(digits.slice(0, 10), digits.length)?.lengthMatches === true;
+  return (lengthFits(digits) ? LENGTH_BONUS : 0) + (listed ? ISSUER_BONUS : 0) + (isLuhnValid(digits) ? LUHN_BONUS : 0);
 }
 
 function lengthFits(digits: string): boolean {

@@ -13,9 +13,9 @@ export interface StepScores {
 
 export const ALPHABET = "0123456789/";
 export const DIGITS = 10;
-const BEAM = 12;
+const BEAM = 32;
 /** Classes less likely than this at a step are not followed. */
-const LEAST = 5e-4;
+const LEAST = 2e-4;
 const SURELY_BLANK = 0.999;
 
 interface Branch {

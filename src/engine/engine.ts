@@ -5,16 +5,17 @@
 import type { EngineCard, EngineReading } from "../domain/card-engine.js";
 import type { Quad } from "../domain/geometry.js";
 import { type CardPlace, locateCards } from "./locate.js";
-import { OTHER_LOOKS, SIDEWAYS } from "./looks.js";
+import { OTHER_LOOKS, partsAround, SIDEWAYS } from "./looks.js";
 import { decodePicture, type Picture } from "./picture.js";
 import { directionOf, measureQuality } from "./quality.js";
-import { type CardLines, lookClosely, reversed } from "./rectify.js";
+import { type CardLines, lookClosely, turnedRound } from "./rectify.js";
 import type { Models } from "./session.js";
 import { inPage, type ReadNumber, readDates, readNumber } from "./texts.js";
 
 /** A number less sure than this is tried the other way round, where the second look is less sure than that of the way up. */
-const DOUBT = 0.5;
+const DOUBT = 0.8;
 const SURE_WAY_UP = 0.9;
+const USUAL_LENGTH = 16;
 /** A card with the features of its texts, before they are left out for the port. */
 export interface ReadCard extends EngineCard {
   readonly number: ReadNumber | null;
@@ -36,9 +37,12 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   const first = await lookAt(models, picture, places);
   let seen = first;
   for (const look of OTHER_LOOKS) {
-    if (surest(seen) >= DOUBT) break;
-    const others = await lookAt(models, picture, look({ places, lines: numberLines(seen) }));
-    if (surest(others) > surest(seen)) seen = others;
+    if (!isDoubtful(seen)) break;
+    seen = surer(seen, await lookAt(models, picture, look({ places, lines: numberLines(seen) })));
+  }
+  for (const part of partsAround(places)) {
+    if (!isDoubtful(seen)) break;
+    seen = surer(seen, await lookAt(models, picture, await locateCards(models.locator, picture, part)));
   }
   if (surest(seen) > 0) return { cards: await readCards(models, picture, seen, first) };
   for (const look of SIDEWAYS) {
@@ -49,8 +53,22 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
   return { cards: await readCards(models, picture, first, first) };
 }
 
+/** Whether no number is sure, or the surest is so short that the line must have been cut. */
+function isDoubtful(cards: readonly SeenCard[]): boolean {
+  const best = surest(cards);
+  return best < DOUBT || cards.some(({ number }) => number?.confidence === best && isCut(number));
+}
+
+function isCut({ text, lengthFits }: ReadNumber): boolean {
+  return !lengthFits && text.length < USUAL_LENGTH;
+}
+
 function numberLines(cards: readonly SeenCard[]): readonly Quad[] {
   return cards.flatMap(({ lines, number }) => (number === null || lines.number === null ? [] : [lines.number.quad]));
+}
+
+function surer(seen: readonly SeenCard[], others: readonly SeenCard[]): readonly SeenCard[] {
+  return surest(others) > surest(seen) ? others : seen;
 }
 
 function surest(cards: readonly SeenCard[]): number {
@@ -73,7 +91,7 @@ async function lookAtCard(models: Models, picture: Picture, place: CardPlace): P
   if (lines.number === null) return { lines, number: null };
   const number = await readNumber(models, picture, lines.number);
   if (lines.wayUp >= SURE_WAY_UP || (number?.confidence ?? 0) >= DOUBT) return { lines, number };
-  const other = reversed(lines);
+  const other = turnedRound(lines);
   const turned = other.number === null ? null : await readNumber(models, picture, other.number);
   return (turned?.confidence ?? 0) > (number?.confidence ?? 0) ? { lines: other, number: turned } : { lines, number };
 }

@@ -1,4 +1,5 @@
 import type { Point, Quad } from "../domain/geometry.js";
+import { type Column, columnsAlong, type Edge, meanOverFull, principalAxis, regress, turned } from "./columns.js";
 import type { CellMap, Component } from "./components.js";
 
 /** A line of text as a net's mask shows it, in cells of the map (a cell's centre lies at + 0.5). */
@@ -14,11 +15,6 @@ export interface TextLine {
   readonly quality: number;
 }
 
-interface Column {
-  mass: number;
-  moment: number;
-}
-
 /**
  * Fits a quad to the soft mask of a component. Edges are not thresholded pixels but moments: in every column along
  * the axis the mass is the local height and its centroid the middle, and straight lines are laid through both.
@@ -30,7 +26,7 @@ export function fitLine(map: CellMap, component: Component, direction: number): 
   const columns = columnsAlong(map, component, center, angle);
   const middle = regress(columns, (c) => c.moment / c.mass);
   const tall = regress(columns, (c) => c.mass);
-  return lineAlong(columns, component, { center, angle, middle: middle.at, tall: tall.at });
+  return lineAlong(columns, component, { center, angle, middle: at(middle), tall: at(tall) });
 }
 
 /**
@@ -51,6 +47,10 @@ interface Course {
   readonly angle: number;
   readonly middle: (u: number) => number;
   readonly tall: (u: number) => number;
+}
+
+function at({ base, slope }: Edge): (u: number) => number {
+  return (u) => base + slope * u;
 }
 
 function lineAlong(
@@ -100,32 +100,6 @@ function continues(line: TextLine, part: TextLine): boolean {
   return across < 0.5 * line.height && gap < 4 * line.height && ratio > 0.55 && ratio < 1.6;
 }
 
-function turned(center: Point, angle: number, u: number, v: number): Point {
-  const cos = Math.cos(angle);
-  const sin = Math.sin(angle);
-  return { x: center.x + u * cos - v * sin, y: center.y + u * sin + v * cos };
-}
-
-function principalAxis(map: CellMap, component: Component): { center: Point; axis: number } {
-  let [sum, sx, sy, sxx, sxy, syy] = [0, 0, 0, 0, 0, 0];
-  for (const cell of component.cells) {
-    const w = map.data[cell] ?? 0;
-    const x = (cell % map.width) + 0.5;
-    const y = Math.floor(cell / map.width) + 0.5;
-    sum += w;
-    sx += w * x;
-    sy += w * y;
-    sxx += w * x * x;
-    sxy += w * x * y;
-    syy += w * y * y;
-  }
-  const center = { x: sx / sum, y: sy / sum };
-  const cxx = sxx / sum - center.x ** 2;
-  const cyy = syy / sum - center.y ** 2;
-  const cxy = sxy / sum - center.x * center.y;
-  return { center, axis: 0.5 * Math.atan2(2 * cxy, cxx - cyy) };
-}
-
 /** The axis or its reverse, whichever lies nearer to `direction`; `direction` itself when it is off by over 45°. */
 function nearestTurn(axis: number, direction: number): number {
   const off = Math.atan2(Math.sin(axis - direction), Math.cos(axis - direction));
@@ -146,58 +120,4 @@ function ends(shares: readonly (readonly [number, number])[]): [number, number] 
     if (u >= last) after += Math.min(1, share);
   }
   return [first + 0.5 - before, last - 0.5 + after];
-}
-
-/** Mass and first moment in columns one cell wide along the axis; each cell is split between the two nearest columns. */
-function columnsAlong(map: CellMap, component: Component, center: Point, angle: number): [number, Column][] {
-  const columns = new Map<number, Column>();
-  const cos = Math.cos(angle);
-  const sin = Math.sin(angle);
-  const add = (u: number, w: number, v: number): void => {
-    const column = columns.get(u) ?? { mass: 0, moment: 0 };
-    column.mass += w;
-    column.moment += w * v;
-    columns.set(u, column);
-  };
-  for (const cell of component.cells) {
-    const dx = (cell % map.width) + 0.5 - center.x;
-    const dy = Math.floor(cell / map.width) + 0.5 - center.y;
-    const u = dx * cos + dy * sin;
-    const v = dy * cos - dx * sin;
-    const w = map.data[cell] ?? 0;
-    const low = Math.floor(u);
-    add(low, w * (low + 1 - u), v);
-    add(low + 1, w * (u - low), v);
-  }
-  return [...columns].filter(([, column]) => column.mass > 0.02);
-}
-
-/** A straight line through `value` of the columns, weighted by mass, the thin ends left out. */
-function regress(columns: readonly [number, Column][], value: (column: Column) => number): { at(u: number): number } {
-  let [sw, su, sv, suu, suv] = [0, 0, 0, 0, 0];
-  for (const [u, column] of fullColumns(columns)) {
-    const w = column.mass;
-    const v = value(column);
-    sw += w;
-    su += w * u;
-    sv += w * v;
-    suu += w * u * u;
-    suv += w * u * v;
-  }
-  const det = sw * suu - su * su;
-  const slope = det > 1e-6 * sw * sw ? (sw * suv - su * sv) / det : 0;
-  const base = (sv - slope * su) / Math.max(sw, 1e-9);
-  return { at: (u) => base + slope * u };
-}
-
-function meanOverFull(columns: readonly [number, Column][], value: (column: Column) => number): number {
-  const full = fullColumns(columns);
-  const mass = full.reduce((sum, [, column]) => sum + column.mass, 0);
-  return full.reduce((sum, [, column]) => sum + column.mass * value(column), 0) / Math.max(mass, 1e-9);
-}
-
-function fullColumns(columns: readonly [number, Column][]): readonly [number, Column][] {
-  const masses = columns.map(([, c]) => c.mass).sort((a, b) => a - b);
-  const typical = masses[Math.floor(masses.length / 2)] ?? 0;
-  return columns.filter(([, column]) => column.mass >= 0.6 * typical);
 }

@@ -3,6 +3,7 @@ import { type CellMap, type Component, findComponents, probabilities } from "./c
 import { fitLine, type TextLine } from "./line-fit.js";
 import { type Picture, type Raster, resizeRaster } from "./picture.js";
 import type { Net } from "./runtime.js";
+import { type Homography, warpInto } from "./warp.js";
 
 /** The locator sees every picture with its longer side at this many px. */
 const LONG_SIDE = 384;
@@ -29,13 +30,26 @@ interface Maps {
   readonly number: CellMap;
   readonly cos: Float32Array;
   readonly sin: Float32Array;
+  readonly origin: Point;
   readonly cellX: number;
   readonly cellY: number;
 }
 
-/** Finds the cards of a picture. @param locator the net of `models/locator.onnx` */
-export async function locateCards(locator: Net, picture: Picture): Promise<CardPlace[]> {
-  const maps = await drawMaps(locator, picture);
+/** A part of a picture, in pixels of level 0; it may reach over the edge. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Finds the cards of a picture.
+ * @param locator the net of `models/locator.onnx`
+ * @param box where to look; everywhere when null
+ */
+export async function locateCards(locator: Net, picture: Picture, box: Box | null = null): Promise<CardPlace[]> {
+  const maps = await drawMaps(locator, picture, box);
   const cards = findComponents(maps.card, 0.5, LEAST_CARD_CELLS * 0.5);
   const lines = findComponents(maps.number, 0.3, 4);
   const places: CardPlace[] = [];
@@ -52,14 +66,15 @@ export async function locateCards(locator: Net, picture: Picture): Promise<CardP
   return places.slice(0, MOST_CARDS);
 }
 
-async function drawMaps(locator: Net, picture: Picture): Promise<Maps> {
+async function drawMaps(locator: Net, picture: Picture, box: Box | null): Promise<Maps> {
   const [full] = picture.levels;
   if (full === undefined) throw new Error("a picture without pixels");
-  const scale = LONG_SIDE / Math.max(full.width, full.height);
-  const width = Math.max(32, Math.round((full.width * scale) / 32) * 32);
-  const height = Math.max(32, Math.round((full.height * scale) / 32) * 32);
-  const small = await resizeRaster(smallestOver(picture.levels, width, height) ?? full, width, height);
-  const { data } = await locator.run(planes(small), [1, 3, height, width]);
+  const seen = box ?? { left: 0, top: 0, width: full.width, height: full.height };
+  const scale = LONG_SIDE / Math.max(seen.width, seen.height);
+  const width = Math.max(32, Math.round((seen.width * scale) / 32) * 32);
+  const height = Math.max(32, Math.round((seen.height * scale) / 32) * 32);
+  const input = box === null ? await wholeAt(picture, full, width, height) : partAt(picture, box, width, height);
+  const { data } = await locator.run(input, [1, 3, height, width]);
   const [w, h] = [width / CELL, height / CELL];
   const size = w * h;
   return {
@@ -67,9 +82,21 @@ async function drawMaps(locator: Net, picture: Picture): Promise<Maps> {
     number: probabilities(data, 1, w, h),
     cos: data.subarray(2 * size, 3 * size),
     sin: data.subarray(3 * size, 4 * size),
-    cellX: full.width / w,
-    cellY: full.height / h,
+    origin: { x: seen.left, y: seen.top },
+    cellX: seen.width / w,
+    cellY: seen.height / h,
   };
+}
+
+async function wholeAt(picture: Picture, full: Raster, width: number, height: number): Promise<Float32Array> {
+  return planes(await resizeRaster(smallestOver(picture.levels, width, height) ?? full, width, height));
+}
+
+function partAt(picture: Picture, box: Box, width: number, height: number): Float32Array {
+  const out = new Float32Array(3 * width * height);
+  const matrix: Homography = [box.width / width, 0, box.left, 0, box.height / height, box.top, 0, 0, 1];
+  warpInto(out, 0, picture, { matrix, width, height });
+  return out;
 }
 
 /** The smallest level that still has every pixel the net will see. */
@@ -131,7 +158,7 @@ function placeOfCard(maps: Maps, card: Component): CardPlace {
 }
 
 function toPicture(maps: Maps, point: Point): Point {
-  return { x: point.x * maps.cellX, y: point.y * maps.cellY };
+  return { x: maps.origin.x + point.x * maps.cellX, y: maps.origin.y + point.y * maps.cellY };
 }
 
 function lengthInPicture(maps: Maps, line: TextLine): number {
@@ -140,7 +167,8 @@ function lengthInPicture(maps: Maps, line: TextLine): number {
   return Math.hypot(dx, dy);
 }
 
-function meanOf(points: readonly Point[]): Point {
+/** The middle of points; the origin where there are none. */
+export function meanOf(points: readonly Point[]): Point {
   const sum = points.reduce((a, p) => ({ x: a.x + p.x, y: a.y + p.y }), { x: 0, y: 0 });
   return { x: sum.x / Math.max(points.length, 1), y: sum.y / Math.max(points.length, 1) };
 }

@@ -1,9 +1,11 @@
 import type { Point, Quad } from "../domain/geometry.js";
 import { type CellMap, findComponents, probabilities } from "./components.js";
-import { fitLine, fitShortLine, fitTornLine, type TextLine } from "./line-fit.js";
+import { fitShortLine, fitTornLine, type TextLine } from "./line-fit.js";
 import type { CardPlace } from "./locate.js";
 import type { Picture } from "./picture.js";
+import { leaning, reversed, sameLine } from "./quads.js";
 import type { Net } from "./runtime.js";
+import { fitSides } from "./sides.js";
 import { type Homography, project, rectangleToQuad, warpInto } from "./warp.js";
 
 const CELL = 4;
@@ -63,10 +65,17 @@ export async function lookClosely(closeup: Net, picture: Picture, place: CardPla
       .map((component) => ({ ...placed(window, fitShortLine(map, component, along)), kind }));
   const dates = withoutTwins([...datesOf(issueMap, "issue"), ...datesOf(expiryMap, "expiry")]);
   const [area] = findComponents(cardMap, 0.25, 200);
-  const card = area === undefined ? null : placed(window, fitLine(cardMap, area, 0));
+  const card = area === undefined ? null : inPicture(window, fitSides(cardMap, area, along));
+  const lean = <Line extends PlacedLine>(line: Line): Line =>
+    card === null ? line : { ...line, quad: leaning(line.quad, card) };
   const upside = meanWhere(upsideMap, numberMap);
-  const found = { number, dates, card: card?.quad ?? null, wayUp: Math.max(upside, 1 - upside) };
-  return upside > 0.5 ? reversed(found) : found;
+  const found = {
+    number: number === null ? null : lean(number),
+    dates: dates.map(lean),
+    card,
+    wayUp: Math.max(upside, 1 - upside),
+  };
+  return upside > 0.5 ? turnedRound(found) : found;
 }
 
 /** The mean of one map where another is over a half; 0 where it nowhere is. */
@@ -82,28 +91,13 @@ function meanWhere(values: CellMap, mask: CellMap): number {
 }
 
 /** The same lines taken to read the other way. */
-export function reversed(lines: CardLines): CardLines {
-  const turn = ([a, b, c, d]: Quad): Quad => [c, d, a, b];
+export function turnedRound(lines: CardLines): CardLines {
   return {
     ...lines,
-    number: lines.number === null ? null : { ...lines.number, quad: turn(lines.number.quad) },
-    dates: lines.dates.map((date) => ({ ...date, quad: turn(date.quad) })),
-    card: lines.card === null ? null : turn(lines.card),
+    number: lines.number === null ? null : { ...lines.number, quad: reversed(lines.number.quad) },
+    dates: lines.dates.map((date) => ({ ...date, quad: reversed(date.quad) })),
+    card: lines.card === null ? null : reversed(lines.card),
   };
-}
-
-/** The quad with `ends` more at either end, `height` more in all above and below, and moved `down`, in its own heights. */
-export function regrown(quad: Quad, ends: number, height: number, down: number): Quad {
-  const [a, b, c, d] = quad;
-  const [dx, dy] = [(d.x - a.x + c.x - b.x) / 2, (d.y - a.y + c.y - b.y) / 2];
-  // The line's own direction, as long as it is high.
-  const [ux, uy] = [dy, -dx];
-  const corner = (p: Point, along: number, below: number): Point => ({
-    x: p.x + ux * along + dx * below,
-    y: p.y + uy * along + dy * below,
-  });
-  const [up, low] = [down - height / 2, down + height / 2];
-  return [corner(a, -ends, up), corner(b, ends, up), corner(c, ends, low), corner(d, -ends, low)];
 }
 
 /** One date claimed for both kinds belongs to the surer claim. */
@@ -113,13 +107,6 @@ function withoutTwins(lines: readonly DateLine[]): DateLine[] {
     if (!kept.some((other) => sameLine(line.quad, other.quad))) kept.push(line);
   }
   return kept;
-}
-
-/** Whether the middles of two lines are less than a line's height apart. */
-function sameLine(a: Quad, b: Quad): boolean {
-  const middle = (q: Quad): Point => ({ x: (q[0].x + q[2].x) / 2, y: (q[0].y + q[2].y) / 2 });
-  const [p, q] = [middle(a), middle(b)];
-  return Math.hypot(p.x - q.x, p.y - q.y) < Math.hypot(a[3].x - a[0].x, a[3].y - a[0].y);
 }
 
 /** The window on a card: upright, whole, a little larger than the card; without a card, a space around the number. */
@@ -165,12 +152,16 @@ function fitCanvas(
 }
 
 function placed(window: Window, line: TextLine): PlacedLine {
-  const [a, b, c, d] = line.quad;
+  return { quad: inPicture(window, line.quad), quality: line.quality };
+}
+
+/** A quad of cells in pixels of level 0. */
+function inPicture(window: Window, [a, b, c, d]: Quad): Quad {
   const back = (p: Point): Point => {
     const [x, y] = project(window.matrix, p.x * CELL - 0.5, p.y * CELL - 0.5);
     return { x, y };
   };
-  return { quad: [back(a), back(b), back(c), back(d)], quality: line.quality };
+  return [back(a), back(b), back(c), back(d)];
 }
 
 /** How a strip is cut: its size in px, the share of its height that the text takes, the side margin in text heights. */

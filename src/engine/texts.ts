@@ -6,8 +6,9 @@ import { confidenceOf, discounted, type Features } from "./confidence.js";
 import { type CardMonth, chooseMonth } from "./dates.js";
 import { beamSearch, DIGITS, readPlainly } from "./decode.js";
 import type { Picture } from "./picture.js";
+import { regrown } from "./quads.js";
 import { type LineScores, readDateLine, readNumberLine } from "./read.js";
-import { type DateLine, type PlacedLine, regrown } from "./rectify.js";
+import type { DateLine, PlacedLine } from "./rectify.js";
 import type { Models } from "./session.js";
 
 /** A date less likely than this is not reported. */

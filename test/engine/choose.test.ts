@@ -16,6 +16,14 @@ describe("chooseNumber", () => {
     expect(chosen?.luhn).toBe(true);
   });
 
+  it("prefers a listed issuer among near equals", () => {
+    const chosen = chooseNumber([
+      { text: "6262020000000000006", logMass: log(0.6) },
+      { text: "6222020000000000000", logMass: log(0.3) },
+    ]);
+    expect(chosen?.digits).toBe("6222020000000000000");
+  });
+
   it("does not bend a sure reading to a valid check digit", () => {
     const chosen = chooseNumber([
       { text: "4000000000000008", logMass: log(0.98) },

@@ -3,25 +3,40 @@ import type { Point, Quad } from "../../src/domain/geometry.js";
 import { type CellMap, findComponents } from "../../src/engine/components.js";
 import { fitLine, fitShortLine, fitTornLine } from "../../src/engine/line-fit.js";
 import type { Picture } from "../../src/engine/picture.js";
-import { regrown, stripMatrix, windowOn } from "../../src/engine/rectify.js";
+import { leaning, regrown } from "../../src/engine/quads.js";
+import { stripMatrix, windowOn } from "../../src/engine/rectify.js";
+import { fitSides } from "../../src/engine/sides.js";
 import { project, rectangleToQuad, warpInto } from "../../src/engine/warp.js";
 
 const at = (x: number, y: number): Point => ({ x, y });
 
-/** A map with a soft-edged rectangle, turned by `angle`: each cell holds the share of it that is covered. */
-function mapWithLine(center: Point, length: number, height: number, angle: number): CellMap {
+/** A map with a soft-edged shape: each cell holds the share of it that is covered. */
+function mapOf(isInside: (x: number, y: number) => boolean): CellMap {
   const [width, rows, fine] = [96, 64, 6];
   const data = new Float32Array(width * rows);
-  const [c, s] = [Math.cos(angle), Math.sin(angle)];
   for (let i = 0; i < data.length; i++) {
     for (let k = 0; k < fine * fine; k++) {
-      const x = (i % width) + ((k % fine) + 0.5) / fine - center.x;
-      const y = Math.floor(i / width) + (Math.floor(k / fine) + 0.5) / fine - center.y;
-      const inside = Math.abs(x * c + y * s) < length / 2 && Math.abs(y * c - x * s) < height / 2;
-      if (inside) data[i] = (data[i] ?? 0) + 1 / (fine * fine);
+      const x = (i % width) + ((k % fine) + 0.5) / fine;
+      const y = Math.floor(i / width) + (Math.floor(k / fine) + 0.5) / fine;
+      if (isInside(x, y)) data[i] = (data[i] ?? 0) + 1 / (fine * fine);
     }
   }
   return { width, height: rows, data };
+}
+
+/** A map with a rectangle, turned by `angle`. */
+function mapWithLine(center: Point, length: number, height: number, angle: number): CellMap {
+  const [c, s] = [Math.cos(angle), Math.sin(angle)];
+  return mapOf((px, py) => {
+    const [x, y] = [px - center.x, py - center.y];
+    return Math.abs(x * c + y * s) < length / 2 && Math.abs(y * c - x * s) < height / 2;
+  });
+}
+
+/** A map with a convex quad, its corners clockwise. */
+function mapWithQuad(quad: Quad): CellMap {
+  const sides = quad.map((from, i) => [from, quad[(i + 1) % 4] ?? from] as const);
+  return mapOf((x, y) => sides.every(([p, q]) => (q.x - p.x) * (y - p.y) - (q.y - p.y) * (x - p.x) > 0));
 }
 
 describe("fitLine", () => {
@@ -78,7 +93,69 @@ describe("fitLine", () => {
   });
 });
 
+describe("fitSides", () => {
+  it.each<[string, Quad]>([
+    ["upright", [at(10, 10), at(80, 10), at(80, 54), at(10, 54)]],
+    ["turned", [at(18, 8), at(86, 24), at(76, 60), at(8, 44)]],
+    ["leaning", [at(28, 10), at(86, 12), at(68, 52), at(10, 50)]],
+    ["seen from one end", [at(10, 6), at(82, 18), at(78, 46), at(14, 60)]],
+  ])("finds the corners of a card %s to a cell", (_, quad) => {
+    const map = mapWithQuad(quad);
+    const [component] = findComponents(map, 0.25, 20);
+    if (component === undefined) throw new Error("no component");
+    const found = fitSides(map, component, 0.1);
+    for (const [i, { x, y }] of quad.entries()) {
+      expect(Math.hypot((found[i]?.x ?? 0) - x, (found[i]?.y ?? 0) - y)).toBeLessThan(1);
+    }
+  });
+});
+
+describe("leaning", () => {
+  const card: Quad = [at(40, 10), at(180, 25), at(160, 110), at(5, 120)];
+  const onCard = rectangleToQuad(card, 0, 0, 85.6, 54);
+  const placed = (x: number, y: number): Point => {
+    const [px, py] = project(onCard, x, y);
+    return at(px, py);
+  };
+  const line: Quad = [placed(8, 28), placed(77, 28), placed(77, 33), placed(8, 33)];
+
+  /** The line as a mask shows it: its ends square to it. */
+  function upright([a, b, c, d]: Quad): Quad {
+    const end = (p: Point, q: Point, square: Point): [Point, Point] => {
+      const half = ((q.x - p.x) * square.x + (q.y - p.y) * square.y) / 2;
+      const [x, y] = [(p.x + q.x) / 2, (p.y + q.y) / 2];
+      return [at(x - square.x * half, y - square.y * half), at(x + square.x * half, y + square.y * half)];
+    };
+    const [x, y] = [b.x + c.x - a.x - d.x, b.y + c.y - a.y - d.y];
+    const square = at(-y / Math.hypot(x, y), x / Math.hypot(x, y));
+    const [[ua, ud], [ub, uc]] = [end(a, d, square), end(b, c, square)];
+    return [ua, ub, uc, ud];
+  }
+
+  it("gives a line's ends the slant of the card that it is printed on", () => {
+    const off = (quad: Quad): number =>
+      Math.max(...quad.map(({ x, y }, i) => Math.hypot(x - (line[i]?.x ?? 0), y - (line[i]?.y ?? 0))));
+    expect(off(upright(line))).toBeGreaterThan(1);
+    expect(off(leaning(upright(line), card))).toBeLessThan(0.4);
+  });
+
+  it("leaves a line alone that would lie down", () => {
+    const flat: Quad = [at(0, 0), at(100, 0), at(190, 60), at(90, 60)];
+    expect(leaning(upright(line), flat)).toEqual(upright(line));
+  });
+});
+
 describe("regrown", () => {
+  it("grows along a line whose ends lean", () => {
+    const quad = regrown([at(5, 0), at(45, 0), at(40, 10), at(0, 10)], 0.5, 0, 0);
+    expect(quad.map(({ x, y }) => [x, y])).toEqual([
+      [0, 0],
+      [50, 0],
+      [45, 10],
+      [-5, 10],
+    ]);
+  });
+
   it.each([0, 1.1, Math.PI])("grows and moves a line that reads along %f in its own heights", (angle) => {
     const turn = (x: number, y: number): Point =>
       at(x * Math.cos(angle) - y * Math.sin(angle), x * Math.sin(angle) + y * Math.cos(angle));

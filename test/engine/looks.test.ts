@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Point, Quad } from "../../src/domain/geometry.js";
-import { alongLine, movedDown, OTHER_LOOKS, SIDEWAYS, scaled } from "../../src/engine/looks.js";
+import { alongLine, movedDown, OTHER_LOOKS, partsAround, SIDEWAYS, scaled, squared } from "../../src/engine/looks.js";
 
 const at = (x: number, y: number): Point => ({ x, y });
 const outline = [at(0, 10), at(100, 10), at(100, 60), at(0, 60)];
@@ -42,12 +42,46 @@ describe("alongLine", () => {
   });
 });
 
+describe("squared", () => {
+  const turned = (angle: number): Point[] => {
+    const [c, s] = [Math.cos(angle), Math.sin(angle)];
+    return outline.map(({ x, y }) => at(x * c - y * s, x * s + y * c));
+  };
+
+  it.each([
+    [0.5, 0.1, 0.5],
+    [0.5, 1.9, 0.5 + Math.PI / 2],
+    [-0.4, Math.PI, Math.PI - 0.4],
+  ])("turns a card that lies at %f and was taken to read along %f", (lies, taken, angle) => {
+    const [found] = squared({ ...place, outline: turned(lies), angle: taken });
+    expect(found?.angle).toBeCloseTo(angle, 6);
+  });
+
+  it("has nothing to add where the card was seen so already, or not at all", () => {
+    expect(squared({ ...place, angle: 0.05 })).toEqual([]);
+    expect(squared({ ...place, outline: [], angle: 0.7 })).toEqual([]);
+  });
+});
+
+describe("partsAround", () => {
+  it("gives parts a little larger and smaller than each card", () => {
+    const empty = { ...place, outline: [] };
+    const parts = partsAround([empty, place]);
+    expect(parts).toHaveLength(2);
+    for (const [i, share] of [1.3, 0.75].entries()) {
+      expect(parts[i]?.width).toBeCloseTo(100 * share, 9);
+      expect(parts[i]?.left).toBeCloseTo(50 - 50 * share, 9);
+      expect(parts[i]?.top).toBeCloseTo(35 - 25 * share, 9);
+    }
+  });
+});
+
 describe("the looks", () => {
   it("each give a place for every card, and none looks twice at the same", () => {
     const line: Quad = [at(10, 28), at(90, 28), at(90, 34), at(10, 34)];
-    const seen = { places: [place], lines: [line] };
+    const seen = { places: [{ ...place, angle: 0.2 }], lines: [line] };
     const all = [...OTHER_LOOKS, ...SIDEWAYS].flatMap((look) => look(seen));
     expect(all).toHaveLength(OTHER_LOOKS.length + SIDEWAYS.length);
-    expect(new Set([place, ...all].map((p) => JSON.stringify(p))).size).toBe(all.length + 1);
+    expect(new Set([...seen.places, ...all].map((p) => JSON.stringify(p))).size).toBe(all.length + 1);
   });
 });

@@ -63,9 +63,14 @@ function downAt([a, b, c, d]: Quad, { x, y }: Point): [number, number] {
   return [u / Math.hypot(u, v), v / Math.hypot(u, v)];
 }
 
-/** Whether the middles of two lines are less than a line's height apart. */
+/** Whether two lines are the same text: the middle of either lies on it, though one of them may have been cut. */
 export function sameLine(a: Quad, b: Quad): boolean {
   const middle = (q: Quad): Point => ({ x: (q[0].x + q[2].x) / 2, y: (q[0].y + q[2].y) / 2 });
   const [p, q] = [middle(a), middle(b)];
-  return Math.hypot(p.x - q.x, p.y - q.y) < Math.hypot(a[3].x - a[0].x, a[3].y - a[0].y);
+  const [lx, ly] = [a[1].x - a[0].x, a[1].y - a[0].y];
+  const length = Math.hypot(lx, ly);
+  const along = Math.abs((q.x - p.x) * lx + (q.y - p.y) * ly) / length;
+  const across = Math.abs((q.x - p.x) * ly - (q.y - p.y) * lx) / length;
+  const longer = Math.max(length, Math.hypot(b[1].x - b[0].x, b[1].y - b[0].y));
+  return along < longer / 2 && across < Math.hypot(a[3].x - a[0].x, a[3].y - a[0].y) / 2;
 }

@@ -3,7 +3,7 @@ import type { Point, Quad } from "../../src/domain/geometry.js";
 import { type CellMap, findComponents } from "../../src/engine/components.js";
 import { fitLine, fitShortLine, fitTornLine } from "../../src/engine/line-fit.js";
 import type { Picture } from "../../src/engine/picture.js";
-import { leaning, regrown } from "../../src/engine/quads.js";
+import { leaning, regrown, sameLine } from "../../src/engine/quads.js";
 import { stripMatrix, windowOn } from "../../src/engine/rectify.js";
 import { fitSides } from "../../src/engine/sides.js";
 import { project, rectangleToQuad, warpInto } from "../../src/engine/warp.js";
@@ -142,6 +142,25 @@ describe("leaning", () => {
   it("leaves a line alone that would lie down", () => {
     const flat: Quad = [at(0, 0), at(100, 0), at(190, 60), at(90, 60)];
     expect(leaning(upright(line), flat)).toEqual(upright(line));
+  });
+});
+
+describe("sameLine", () => {
+  const line = (x: number, y: number, length: number): Quad => [
+    at(x, y),
+    at(x + length, y),
+    at(x + length, y + 10),
+    at(x, y + 10),
+  ];
+
+  it.each<[string, boolean, Quad]>([
+    ["a line cut at its end", true, line(100, 101, 30)],
+    ["the same line", true, line(101, 99, 48)],
+    ["the next date in the row", false, line(170, 100, 50)],
+    ["the date below", false, line(100, 112, 50)],
+  ])("tells %s: %s", (_, same, other) => {
+    expect(sameLine(line(100, 100, 50), other)).toBe(same);
+    expect(sameLine(other, line(100, 100, 50))).toBe(same);
   });
 });
 

@@ -144,12 +144,12 @@ class CardDate:
         return f"{self.year:04d}-{self.month:02d}"
 
 
-def card_dates(rng: np.random.Generator) -> tuple[CardDate, CardDate]:
-    """An issue date and a later expiry date, 2000 to 2049, printed alike."""
+def card_dates(rng: np.random.Generator, whole_years: float = 0.05) -> tuple[CardDate, CardDate]:
+    """An issue date and a later expiry date, 2000 to 2049, printed alike; a share of them with four digits of the year."""
     year, month = int(rng.integers(2000, 2040)), int(rng.integers(1, 13))
     end = min(2049, year + int(rng.choice((3, 4, 5, 5, 5, 6, 8, 10))))
     last = month if rng.random() < 0.6 else int(rng.integers(1, 13))
-    pattern = "{m:02d}/{y:04d}" if rng.random() < 0.05 else "{m:02d}/{s:02d}"
+    pattern = "{m:02d}/{y:04d}" if rng.random() < whole_years else "{m:02d}/{s:02d}"
     return tuple(
         CardDate(y, m, pattern.format(m=m, y=y, s=y % 100)) for y, m in ((year, month), (end, last))
     )

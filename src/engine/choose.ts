@@ -1,10 +1,14 @@
-import { findIssuer, findNetwork } from "../domain/iin.js";
+import { findIssuer, findNetwork, type Network } from "../domain/iin.js";
 import { isLuhnValid } from "../domain/luhn.js";
 import type { Candidate } from "./decode.js";
 
 const SHORTEST = 12;
 const LONGEST = 19;
+/** Most card numbers have this many digits or more. */
+const USUAL_LENGTH = 16;
 const USUAL_LENGTHS = new Set([16, 19]);
+/** Others have issued shorter numbers too, but so seldom that one is taken for the piece of a line. */
+const SHORT_NETWORKS = new Set<Network>(["amex", "diners"]);
 /** Bonuses in nats, added to a candidate's log-probability for the choice alone: its confidence stays its own. */
 const LUHN_BONUS = 4.4;
 const LENGTH_BONUS = 3;
@@ -17,13 +21,18 @@ export interface ChosenNumber {
   /** How much more log-probability it has than the next best text; negative when it was not the reader's first. */
   readonly margin: number;
   readonly luhn: boolean;
-  /** It is as long as its issuer's numbers are known to be, or its network's; of an unknown prefix, as cards usually are. */
+  /** It is as long as its issuer's numbers are known to be, or its network's now; of an unknown prefix, as cards usually are. */
   readonly lengthFits: boolean;
 }
 
+/** Whether a number is likely a piece of one: a line cut at an end, or torn. */
+export function isPiece({ text, lengthFits }: { readonly text: string; readonly lengthFits: boolean }): boolean {
+  return !lengthFits && text.length < USUAL_LENGTH;
+}
+
 /**
- * Picks the likeliest card number: the reader's masses, nudged towards valid check digits and towards the lengths the
- * issuer is known to use. Null when no candidate has 12 to 19 digits.
+ * Picks the likeliest card number: the reader's masses, nudged towards valid check digits, listed issuers and the lengths
+ * that these are known to use. Null when no candidate has 12 to 19 digits.
  */
 export function chooseNumber(candidates: readonly Candidate[]): ChosenNumber | null {
   let best: Candidate | null = null;
@@ -53,8 +62,12 @@ function plausibility(digits: string): number {
 }
 
 function lengthFits(digits: string): boolean {
+  const { length } = digits;
   const prefix = digits.slice(0, 10);
-  const known = findIssuer(prefix, digits.length) ?? findNetwork(prefix, digits.length);
+  const issuer = findIssuer(prefix, length);
+  if (issuer !== null) return issuer.lengthMatches;
+  const network = findNetwork(prefix, length);
+  if (network !== null) return network.lengthMatches && (length >= USUAL_LENGTH || SHORT_NETWORKS.has(network.network));
   // ISO/IEC 7812 leaves 0 and 1 to others than banks.
-  return known?.lengthMatches ?? (/^[2-9]/.test(digits) && USUAL_LENGTHS.has(digits.length));
+  return /^[2-9]/.test(digits) && USUAL_LENGTHS.has(length);
 }

@@ -4,6 +4,7 @@
  */
 import type { EngineCard, EngineReading } from "../domain/card-engine.js";
 import type { Quad } from "../domain/geometry.js";
+import { isPiece } from "./choose.js";
 import { type CardPlace, locateCards } from "./locate.js";
 import { OTHER_LOOKS, partsAround, SIDEWAYS } from "./looks.js";
 import { decodePicture, type Picture } from "./picture.js";
@@ -15,7 +16,6 @@ import { inPage, type ReadNumber, readDates, readNumber } from "./texts.js";
 /** A number less sure than this is tried the other way round, where the second look is less sure than that of the way up. */
 const DOUBT = 0.8;
 const SURE_WAY_UP = 0.9;
-const USUAL_LENGTH = 16;
 /** A card with the features of its texts, before they are left out for the port. */
 export interface ReadCard extends EngineCard {
   readonly number: ReadNumber | null;
@@ -56,11 +56,7 @@ export async function readPicture(models: Models, bytes: Uint8Array): Promise<En
 /** Whether no number is sure, or the surest is so short that the line must have been cut. */
 function isDoubtful(cards: readonly SeenCard[]): boolean {
   const best = surest(cards);
-  return best < DOUBT || cards.some(({ number }) => number?.confidence === best && isCut(number));
-}
-
-function isCut({ text, lengthFits }: ReadNumber): boolean {
-  return !lengthFits && text.length < USUAL_LENGTH;
+  return best < DOUBT || cards.some(({ number }) => number?.confidence === best && isPiece(number));
 }
 
 function numberLines(cards: readonly SeenCard[]): readonly Quad[] {

@@ -39,6 +39,10 @@ describe("chooseNumber", () => {
     ["9400000000000008", true],
     ["94000000000008", false],
     ["1101011990030700", false],
+    ["4000000000006", false],
+    ["501800000009", false],
+    ["30000000000004", true],
+    ["62000000000000000", true],
   ])("knows whether %s is as long as such numbers are: %s", (text, lengthFits) => {
     expect(chooseNumber([{ text, logMass: 0 }])).toMatchObject({ digits: text, lengthFits });
   });

@@ -1,6 +1,6 @@
 import type { Point, Quad } from "../domain/geometry.js";
 import { type CellMap, findComponents, probabilities } from "./components.js";
-import { fitShortLine, fitTornLine, type TextLine } from "./line-fit.js";
+import { fitLine, fitShortLine, fitTornLine, type TextLine } from "./line-fit.js";
 import type { CardPlace } from "./locate.js";
 import type { Picture } from "./picture.js";
 import { leaning, reversed, sameLine } from "./quads.js";
@@ -65,7 +65,8 @@ export async function lookClosely(closeup: Net, picture: Picture, place: CardPla
       .map((component) => ({ ...placed(window, fitShortLine(map, component, along)), kind }));
   const dates = withoutTwins([...datesOf(issueMap, "issue"), ...datesOf(expiryMap, "expiry")]);
   const [area] = findComponents(cardMap, 0.25, 200);
-  const card = area === undefined ? null : inPicture(window, fitSides(cardMap, area, along));
+  const sides = area === undefined ? null : (fitSides(cardMap, area, along) ?? fitLine(cardMap, area, 0).quad);
+  const card = sides === null ? null : inPicture(window, sides);
   const lean = <Line extends PlacedLine>(line: Line): Line =>
     card === null ? line : { ...line, quad: leaning(line.quad, card) };
   const upside = meanWhere(upsideMap, numberMap);

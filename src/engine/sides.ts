@@ -4,14 +4,16 @@ import type { CellMap, Component } from "./components.js";
 
 /** Slanting sides cut columns short; after two rounds without those the corners stay where they are. */
 const ROUNDS = 2;
+/** A quad this much larger or smaller than the mask is not its shape. */
+const MOST_OFF = 0.3;
 
 /**
  * Fits a quad to the soft mask of a flat, four-sided thing, each side a straight line of its own: seen at a slant, sides
  * are neither parallel nor square to one another.
  * @param angle radians: along its upper side, roughly
- * @returns in cells, clockwise from the left end of its upper side
+ * @returns in cells, clockwise from the left end of its upper side; null when the mask has no four sides
  */
-export function fitSides(map: CellMap, component: Component, angle: number): Quad {
+export function fitSides(map: CellMap, component: Component, angle: number): Quad | null {
   const { center } = principalAxis(map, component);
   const across = columnsAlong(map, component, center, angle);
   const along = columnsAlong(map, component, center, angle + Math.PI / 2);
@@ -22,6 +24,7 @@ export function fitSides(map: CellMap, component: Component, angle: number): Qua
     const rows = between(along, Math.max(a.y, b.y), Math.min(c.y, d.y));
     corners = cornersOf(columns, rows);
   }
+  if (Math.abs(areaOf(corners) / component.mass - 1) > MOST_OFF) return null;
   const [a, b, c, d] = corners;
   const placed = ({ x, y }: Point): Point => turned(center, angle, x, y);
   return [placed(a), placed(b), placed(c), placed(d)];
@@ -46,6 +49,11 @@ function edgesOf(columns: Columns): [Edge, Edge] {
 function between(columns: Columns, from: number, to: number): Columns {
   const inner = columns.filter(([u]) => u >= from && u <= to);
   return inner.length < 4 ? columns : inner;
+}
+
+/** By the shoelace formula; a side that crosses another counts against it. */
+function areaOf([a, b, c, d]: Quad): number {
+  return ((c.x - a.x) * (d.y - b.y) - (d.x - b.x) * (c.y - a.y)) / 2;
 }
 
 /** The point (u, v) at which v = `flat`(u) and -u = `steep`(v). */

@@ -105,8 +105,15 @@ describe("fitSides", () => {
     if (component === undefined) throw new Error("no component");
     const found = fitSides(map, component, 0.1);
     for (const [i, { x, y }] of quad.entries()) {
-      expect(Math.hypot((found[i]?.x ?? 0) - x, (found[i]?.y ?? 0) - y)).toBeLessThan(1);
+      expect(Math.hypot((found?.[i]?.x ?? 0) - x, (found?.[i]?.y ?? 0) - y)).toBeLessThan(1);
     }
+  });
+
+  it("finds none where there are no four", () => {
+    const map = mapOf((x, y) => Math.abs(y - 32) < 4 || (Math.abs(x - 48) < 4 && y > 4));
+    const [component] = findComponents(map, 0.25, 20);
+    if (component === undefined) throw new Error("no component");
+    expect(fitSides(map, component, 0)).toBeNull();
   });
 });
 

@@ -22,6 +22,7 @@ const load = (name) => import(pathToFileURL(resolve(args.dist, name)).href);
 const { readPicture } = await load("engine/engine.js");
 const { loadModels } = await load("engine/session.js");
 const { findIssuer } = await load("domain/iin.js");
+const { isLuhnValid } = await load("domain/luhn.js");
 const models = await loadModels(resolve(args.models));
 const rows = [];
 const scenes = new Map();
@@ -56,6 +57,7 @@ function judge(row, cards, ms, scene) {
     file: row.path,
     ms,
     labelled: row.number !== "",
+    checks: row.number === "" ? null : isLuhnValid(row.number),
     found: text !== "",
     right: text === row.number,
     confidence: card?.number?.confidence ?? 0,

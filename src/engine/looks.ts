@@ -14,7 +14,6 @@ const NEARER = 0.8;
 const FARTHER = 1.5;
 /** Where a group of four is missing at one end, the window must reach as far at the other. */
 const CUT = 1.6;
-const MOST_SEARCHED = 2;
 /** By this share of a card's height its window is moved: the second look finds numbers best where most cards have them. */
 const DOWN = 0.28;
 
@@ -30,6 +29,8 @@ export const OTHER_LOOKS: readonly ((seen: Seen) => readonly CardPlace[])[] = [
 
 /** How large a part of the picture the cards are looked for in again, as a share of the place that was taken for a card. */
 const PARTS = [1.3, 0.75];
+/** The places around which that is done; pictures of many cards have one that is sure. */
+const MOST_SEARCHED = 2;
 
 /** The parts of the picture in which the cards may be seen better than in the whole. */
 export function partsAround(places: readonly CardPlace[]): readonly Box[] {

@@ -116,6 +116,8 @@ def main() -> None:
     Path(args.out).write_text(json.dumps(settings, indent=2) + "\n")
 
     def told(name: str, which: np.ndarray) -> None:
+        if not which.any():
+            return
         accepted = which & (p >= accept)
         print(f"{name}: {which.sum()} numbers read, right {y[which].mean():.4f}, ECE {ece(p[which], y[which]):.4f}, accepted {accepted.sum()}, wrong {int((accepted & (y == 0)).sum())}")
 

@@ -24,7 +24,8 @@ export function fitSides(map: CellMap, component: Component, angle: number): Qua
     const rows = between(along, Math.max(a.y, b.y), Math.min(c.y, d.y));
     corners = cornersOf(columns, rows);
   }
-  if (Math.abs(areaOf(corners) / component.mass - 1) > MOST_OFF) return null;
+  const isItsShape = Math.abs(areaOf(corners) / component.mass - 1) <= MOST_OFF;
+  if (!isItsShape) return null;
   const [a, b, c, d] = corners;
   const placed = ({ x, y }: Point): Point => turned(center, angle, x, y);
   return [placed(a), placed(b), placed(c), placed(d)];
